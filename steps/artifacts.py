@@ -1,0 +1,127 @@
+"""Every kind of file of the chain on one page: name, path, content. This page is the data flow.
+
+The level of an artifact (one file a tile, a strip, a seed...) stands in the braces of its
+pattern. Names are iota2's wherever users' scripts rely on them.
+"""
+
+from __future__ import annotations
+
+from .contract import Artifact
+
+# init
+INPUT_REPORT = Artifact("input report", "input_check.txt", "problems found in the inputs")
+TILE_INDEX = Artifact("tile index", "features/{tile}/index.json", "grid and products of a tile")
+VIEWS = Artifact("valid views", "features/{tile}/nbView.tif", "number of valid views, uint16")
+ENVELOPE = Artifact("envelope", "envelope/{tile}.tif", "1 where the tile owns the pixel, uint8")
+DATE_GRID = Artifact("date grid", "features/interpolation_dates.json", "dates of the features")
+
+# sampling
+LABELS = Artifact("labels", "samplesSelection/labels.json", "class codes, names and colors")
+POLYGONS = Artifact(
+    "polygons",
+    "samplesSelection/polygons_seed_{seed}.csv",
+    "one line a polygon: identifier, class, side, set, usable pixels",
+)
+REFERENCE = Artifact(
+    "reference",
+    "samplesSelection/{tile}_seed_{seed}_reference.tif",
+    "polygon numbers of usable pixels: band 1 learning, band 2 validation, uint32",
+)
+LEARN_VECTOR = Artifact(
+    "learning polygons", "dataAppVal/{tile}_seed_{seed}_learn.sqlite", "SpatiaLite layer"
+)
+VAL_VECTOR = Artifact(
+    "validation polygons", "dataAppVal/{tile}_seed_{seed}_val.sqlite", "SpatiaLite layer"
+)
+SPLIT_REPORT = Artifact(
+    "split report", "samplesSelection/split_report.json", "pixels and classes left out, and why"
+)
+SELECTION = Artifact(
+    "selection",
+    "samplesSelection/{tile}_seed_{seed}_selection.tif",
+    "0 not selected, 1 training, 2 validation of the network, uint8",
+)
+SEED_STATISTICS = Artifact(
+    "class statistics of a seed",
+    "samplesSelection/class_statistics_seed_{seed}.csv",
+    "class, available, asked, taken",
+)
+CLASS_STATISTICS = Artifact(
+    "class statistics", "class_statistics.csv", "class, available, asked, taken per model and seed"
+)
+SAMPLES_PART = Artifact(
+    "samples of a strip",
+    "learningSamples/parts/{tile}_SUBREGION_{strip}_samples.nc",
+    "features of the pixels that any seed selects",
+)
+SAMPLES = Artifact(
+    "samples",
+    "learningSamples/Samples_region_1_seed{seed}_learn.nc",
+    "features (sample, date, band) int16 with label, polygon, x, y, tile, set",
+)
+
+# learning
+MODEL_HYP = Artifact(
+    "model of a pair", "model/model_1_seed_{seed}_hyp_{hyp}.safetensors", "weights and metadata"
+)
+HISTORY = Artifact(
+    "history of a pair", "model/model_1_seed_{seed}_hyp_{hyp}_history.json", "scores per epoch"
+)
+MODEL = Artifact("model", "model/model_1_seed_{seed}.safetensors", "the chosen pair's model")
+
+# classification
+LABEL_STRIP = Artifact(
+    "labels of a strip",
+    "classif/Classif_{tile}_model_1_seed_{seed}_SUBREGION_{strip}.tif",
+    "class codes",
+)
+CONFIDENCE_STRIP = Artifact(
+    "confidence of a strip",
+    "classif/{tile}_model_1_confidence_seed_{seed}_SUBREGION_{strip}.tif",
+    "percent",
+)
+PROBABILITY_STRIP = Artifact(
+    "probabilities of a strip",
+    "classif/PROBAMAP_{tile}_model_1_seed_{seed}_SUBREGION_{strip}.tif",
+    "one band a class, x 1000",
+)
+
+# mosaic
+LABEL_TILE = Artifact(
+    "labels of a tile", "classif/Classif_{tile}_model_1_seed_{seed}.tif", "class codes"
+)
+CONFIDENCE_TILE = Artifact(
+    "confidence of a tile", "classif/{tile}_model_1_confidence_seed_{seed}.tif", "percent"
+)
+PROBABILITY_TILE = Artifact(
+    "probabilities of a tile",
+    "classif/PROBAMAP_{tile}_model_1_seed_{seed}.tif",
+    "one band a class, x 1000",
+)
+MAP = Artifact("map", "final/Classif_Seed_{seed}.tif", "class codes, nodata 0")
+MAP_NAMES = Artifact(
+    "category names", "final/Classif_Seed_{seed}.tif.aux.xml", "class names for GDAL"
+)
+COLOR_MAP = Artifact("colored map", "final/Classif_Seed_{seed}_ColorIndexed.tif", "with palette")
+COLOR_NAMES = Artifact(
+    "category names of the colored map",
+    "final/Classif_Seed_{seed}_ColorIndexed.tif.aux.xml",
+    "class names for GDAL",
+)
+CONFIDENCE = Artifact("confidence", "final/Confidence_Seed_{seed}.tif", "percent, nodata 0")
+PROBABILITY = Artifact(
+    "probability map", "final/ProbabilityMap_seed_{seed}.tif", "x 1000, nodata 65535"
+)
+VALIDITY = Artifact("validity", "final/PixelsValidity.tif", "number of valid views, uint16")
+LABEL_TABLE = Artifact("label table", "final/Classif_table.csv", "name, id, R, G, B")
+
+# validation
+CONFUSION_TILE = Artifact(
+    "confusion of a tile", "final/TMP/{tile}_seed_{seed}.csv", "matrix of validation pixels"
+)
+CONFUSION_FIGURE = Artifact(
+    "confusion figure", "final/Confusion_Matrix_Classif_Seed_{seed}.png", "matrix and scores"
+)
+CONFUSION = Artifact("confusion", "final/TMP/Classif_Seed_{seed}.csv", "matrix over all tiles")
+RESULTS_TEXT = Artifact("results", "final/RESULTS.txt", "scores for reading")
+RESULTS_JSON = Artifact("results as JSON", "final/results.json", "scores for programs")

@@ -1,0 +1,131 @@
+"""Step 3: to which tile each pixel belongs, and the dates that all tiles share.
+
+In an overlap the first tile, from north to south, then from west to east, that has a valid
+view of the pixel owns it; a pixel that no tile ever saw goes to the first tile whose grid
+holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+
+from . import grid, rasters, store
+from .artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
+from .contract import Job, Step
+from .layout import FeatureSettings, date_grid, save_dates
+from .tile import TileIndex
+
+log = logging.getLogger(__name__)
+
+
+class Settings(FeatureSettings):
+    """Keys that the step uses."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A tile with its open raster of valid views."""
+
+    index: TileIndex
+    views: rasterio.DatasetReader
+
+
+def draw(job: Job) -> None:
+    """Write the envelope of each tile and the dates of the features."""
+    indexes = [TileIndex.load(path) for path in job.every(TILE_INDEX).values()]
+    with ExitStack() as stack:
+        ranked = [
+            Neighbour(index, stack.enter_context(rasterio.open(job.input(VIEWS, tile=index.tile))))
+            for index in by_priority(indexes)
+        ]
+        for rank, tile in enumerate(ranked):
+            with store.writing(job.output(ENVELOPE, tile=tile.index.tile)) as path:
+                owned = _write_envelope(path, tile, ranked[:rank], ranked[rank + 1 :])
+            log.info("%s owns %d pixels", tile.index.tile, owned)
+    days = [product.day for index in indexes for product in index.products]
+    save_dates(job.output(DATE_GRID), date_grid(days, job.settings))
+
+
+def by_priority(indexes: Sequence[TileIndex]) -> list[TileIndex]:
+    """Order tiles from north to south, then from west to east, by their upper left corners."""
+
+    def corner(index: TileIndex) -> tuple[float, float, str]:
+        box = index.grid.boundingbox
+        return -box.top, box.left, index.tile
+
+    return sorted(indexes, key=corner)
+
+
+def _write_envelope(
+    path: Path, tile: Neighbour, before: Sequence[Neighbour], after: Sequence[Neighbour]
+) -> int:
+    """Write 1 where the tile owns the pixel; give the number of these pixels."""
+    total = 0
+    gbox = tile.index.grid
+    with rasters.create(path, gbox, "uint8") as raster:
+        for rows, cols in rasters.windows((gbox.height, gbox.width)):
+            window = grid.crop(gbox, rows, cols)
+            seen = rasters.read(tile.views, rows, cols) > 0
+            owned = owns(
+                seen,
+                [_seen(window, other) for other in before],
+                [_seen(window, other) for other in after],
+            )
+            raster.write(owned.astype(np.uint8), 1, window=rasters.window_of(rows, cols))
+            total += int(owned.sum())
+    return total
+
+
+def owns(seen: np.ndarray, before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndarray:
+    """Decide which pixels of a window a tile owns.
+
+    Parameters
+    ----------
+    seen : ndarray of bool, (y, x)
+        Where the tile has a valid view.
+    before, after : sequence of ndarray of int8, (y, x)
+        Tiles of higher and of lower priority: -1 outside of their grid, 0 never seen, 1 seen.
+    """
+    first = np.ones(seen.shape, bool)
+    nobody = ~seen
+    for other in before:
+        first &= np.where(seen, other < 1, other < 0)
+        nobody &= other < 1
+    for other in after:
+        nobody &= other < 1
+    return first & (seen | nobody)
+
+
+def _seen(window: GeoBox, other: Neighbour) -> np.ndarray:
+    """Give -1, 0 or 1 for each pixel of `window`: outside of the other tile, never seen, seen."""
+    state = np.full(window.shape, -1, np.int8)
+    shared = grid.overlap(window, other.index.grid)
+    if shared is None:
+        return state
+    row, col = grid.offset(window, other.index.grid)
+    rows = slice(shared[0].start + row, shared[0].stop + row)
+    cols = slice(shared[1].start + col, shared[1].stop + col)
+    state[shared] = rasters.read(other.views, rows, cols) > 0
+    return state
+
+
+STEP = Step(
+    name="envelopes",
+    group="sampling",
+    title="give each pixel to one tile; dates of the features",
+    run=draw,
+    settings=Settings,
+    per=(),
+    inputs=(TILE_INDEX, VIEWS),
+    outputs=(ENVELOPE, DATE_GRID),
+    resource="envelope",
+    code=(grid,),
+)

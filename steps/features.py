@@ -1,0 +1,247 @@
+"""The heart of i2lc: the features of a window of a tile, from files to (date, band, y, x).
+
+Read, mask, resample, merge products of one day, gap-fill, indices: samples and maps both
+come through here, so that training and inference cannot drift apart. Nothing the size of
+a tile is held; every value depends on its own pixel alone, never on the window's cut.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from ..errors import InputError
+from . import grid, warp
+from .kernels import gapfill, indices
+from .layout import ROLES, Layout
+from .sensors.base import Product
+from .tile import TileIndex
+
+BLOCK_BYTES = 96 * 1024**2
+"""Memory that the arrays of a block may take."""
+BLOCK_SHARE = 8
+"""A block takes at most this part of the task's ram."""
+ALIGN = 16
+"""Block sides are multiples of this (the tile size of a TIFF must be)."""
+
+
+class FeatureReader:
+    """Computes features of windows of one tile; a context manager that holds files open.
+
+    Parameters
+    ----------
+    index : TileIndex
+        The tile.
+    layout : Layout
+        Bands and indices.
+    threads : int
+        Products read at one time. Never changes a value.
+    """
+
+    def __init__(self, index: TileIndex, layout: Layout, threads: int = 1) -> None:
+        self.index = index
+        self.layout = layout
+        self.threads = max(threads, 1)
+        self._pool = ThreadPoolExecutor(self.threads)
+        self._files: dict[Path, rasterio.DatasetReader] = {}
+        self._room = open_file_room()
+
+    def __enter__(self) -> FeatureReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def views(self, window: GeoBox) -> np.ndarray:
+        """Count the days with a valid observation.
+
+        Returns
+        -------
+        ndarray of uint16, (y, x)
+        """
+        _, valid, _ = self.observe(window)
+        return valid.sum(axis=0, dtype=np.uint16)
+
+    def features(
+        self, window: GeoBox, targets: Sequence[date], where: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Compute the features of a window.
+
+        Parameters
+        ----------
+        window : GeoBox
+            Part of the tile's grid.
+        targets : sequence of date
+            Dates of the features.
+        where : ndarray of bool, (y, x), optional
+            Compute these n pixels alone, in row-major order.
+
+        Returns
+        -------
+        ndarray of int16, (date, band, y, x), or (date, band, 1, n) with `where`
+            -10000 in a pixel without any valid observation.
+        """
+        values, valid, days = self.observe(window)
+        if where is not None:
+            values = np.ascontiguousarray(values[:, :, where][:, :, None, :])
+            valid = np.ascontiguousarray(valid[:, where][:, None, :])
+        goals = np.array([day.toordinal() for day in targets], np.int64)
+        shape = (len(goals), len(self.layout.names), *values.shape[2:])
+        cube = np.empty(shape, np.int16)
+        list(
+            self._pool.map(
+                lambda rows: gapfill.linear(
+                    values, valid, days, goals, cube, self.layout.sensor.nodata, rows
+                ),
+                grid.strips(values.shape[2], self.threads),
+            )
+        )
+        self._add_indices(cube)
+        return cube
+
+    def _add_indices(self, cube: np.ndarray) -> None:
+        place = {name: number for number, name in enumerate(self.layout.names)}
+        roles = self.layout.sensor.roles
+        for index in self.layout.indices:
+            if index in ROLES:
+                a, b = (place[roles[role]] for role in ROLES[index])
+                indices.normalized_difference(cube, a, b, place[index])
+            else:
+                kept = np.array([place[band] for band in self.layout.bands])
+                indices.brightness(cube, kept, place[index])
+
+    def observe(self, window: GeoBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read all products on a window, products of one day merged.
+
+        Returns
+        -------
+        values : ndarray of int16, (date, band, y, x)
+            Observations on the lattice.
+        valid : ndarray of bool, (date, y, x)
+            True where the masks are 0 and no band is nodata.
+        days : ndarray of int64, (date,)
+            Proleptic ordinals, strictly increasing.
+        """
+        products = self.index.products
+        routes = self._routes(window)
+        bands = len(self.layout.bands)
+        values = np.empty((len(products), bands, window.height, window.width), np.int16)
+        valid = np.empty((len(products), window.height, window.width), np.bool_)
+        list(
+            self._pool.map(
+                lambda number: self._read(products[number], routes, values[number], valid[number]),
+                range(len(products)),
+            )
+        )
+        days = np.array([product.day.toordinal() for product in products], np.int64)
+        return gapfill.merge_days(values, valid, days)
+
+    def _routes(self, window: GeoBox) -> dict[str, warp.Route]:
+        """Plan the way of each band and the masks; bands on one native grid share theirs."""
+        planned: list[tuple[GeoBox, warp.Route]] = []
+        routes: dict[str, warp.Route] = {}
+        for name in ("mask", *self.layout.bands):
+            source = self.index.native[name]
+            route = next((route for gbox, route in planned if gbox == source), None)
+            if route is None:
+                route = warp.route(window, source)
+                planned.append((source, route))
+            routes[name] = route
+        return routes
+
+    def _read(
+        self,
+        product: Product,
+        routes: dict[str, warp.Route],
+        values: np.ndarray,
+        valid: np.ndarray,
+    ) -> None:
+        """Fill `values` (band, y, x) and `valid` (y, x) of one product."""
+        nodata = self.layout.sensor.nodata
+        valid[...] = True
+        for path in product.masks.values():
+            valid &= ~routes["mask"].flagged(self._pixels(path, "mask", routes))
+        if not valid.any():  # what is masked everywhere is never looked at
+            values[...] = nodata
+            return
+        for number, band in enumerate(self.layout.bands):
+            source = self._pixels(product.bands[band], band, routes)
+            routes[band].band(source, nodata, values[number])
+            valid &= values[number] != nodata
+
+    def _pixels(self, path: Path, name: str, routes: dict[str, warp.Route]) -> np.ndarray:
+        """Read the part of a file that a route needs."""
+        rows, cols = routes[name].window
+        size = (rows.stop - rows.start, cols.stop - cols.start)
+        dtype = np.uint8 if name == "mask" else np.int16
+        if 0 in size:
+            return np.zeros(size, dtype)
+        try:
+            raster = self._open(path, name)
+            window = Window(cols.start, rows.start, size[1], size[0])
+            return raster.read(1, window=window).astype(dtype, copy=False)
+        except RasterioError as error:
+            raise InputError(f"{path} cannot be read: {error}") from error
+        finally:
+            if len(self._files) > self._room:
+                self._files.pop(path).close()
+
+    def _open(self, path: Path, name: str) -> rasterio.DatasetReader:
+        if path not in self._files:
+            raster = rasterio.open(path)
+            gbox = GeoBox(raster.shape, raster.transform, raster.crs)
+            if gbox != self.index.native[name]:
+                raise InputError(f"{path} has another grid than when the tile was indexed")
+            self._files[path] = raster
+        return self._files[path]
+
+
+def open_file_room() -> int:
+    """Give how many files may be held open: half of what the system allows a process."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft // 2 if soft > 0 else 512
+
+
+def block_shape(index: TileIndex, layout: Layout, targets: int, ram: int) -> tuple[int, int]:
+    """Choose the rows and columns of a block of pixels.
+
+    A block is as many storage blocks of the source files as fit into ``BLOCK_BYTES`` and into
+    a share of the task's ram, so that little is decoded twice; sides are multiples of ``ALIGN``
+    but for blocks of whole rows.
+    """
+    bands = len(layout.bands)
+    pixel = len(index.products) * (2 * bands + 1) + 2 * targets * len(layout.names) + 200
+    pixels = max(min(BLOCK_BYTES, ram // BLOCK_SHARE) // pixel, ALIGN * ALIGN)
+    width = index.grid.width
+    if index.source_block[1] >= index.native[layout.sensor.finest].width:
+        return max(pixels // width, 1), width
+    side = int(np.sqrt(pixels)) // ALIGN * ALIGN
+    return side, min(max(pixels // side // ALIGN * ALIGN, ALIGN), -(-width // ALIGN) * ALIGN)
+
+
+def blocks(shape: tuple[int, int], block: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Cut a window of `shape` (rows, columns) into blocks, row-major."""
+    for row in range(0, shape[0], block[0]):
+        for col in range(0, shape[1], block[1]):
+            yield (
+                slice(row, min(row + block[0], shape[0])),
+                slice(col, min(col + block[1], shape[1])),
+            )

@@ -1,0 +1,206 @@
+"""The ground truth: polygons with a class, read from any vector format in any CRS."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import rasterio.features
+import shapely
+from odc.geo.geobox import GeoBox
+from pydantic import Field
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from ..errors import InputError
+from . import grid
+from .contract import Settings
+
+SIDECARS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+
+
+class GroundTruthSettings(Settings):
+    """Keys that name the ground truth."""
+
+    ground_truth: Path = Field(
+        description="Polygons with a class: shapefile, GeoPackage, GeoJSON or SQLite, any CRS."
+    )
+    data_field: str = Field(
+        description="Field of the class: integer 1-65535, or string (sorted strings become 1..N)."
+    )
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Polygons in the CRS of the lattice."""
+
+    frame: gpd.GeoDataFrame
+    """Columns fid, value (int or str), polygon (identifier), geometry."""
+    crs: str
+    """CRS of the file."""
+
+
+def files_of(path: Path) -> list[Path]:
+    """Give the files that make up a vector data set (a shapefile is several)."""
+    if path.suffix.lower() != ".shp":
+        return [path]
+    found = [path.with_suffix(ending) for ending in SIDECARS]
+    return [file for file in found if file.is_file()]
+
+
+def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:
+    """Read polygons with their class.
+
+    Parameters
+    ----------
+    path : Path
+        Vector file.
+    data_field : str
+        Field of the class.
+    proj : str or None
+        CRS to bring the polygons to; None keeps the file's.
+
+    Raises
+    ------
+    InputError
+        The file does not open, has no CRS, no such field, or the field is of another type
+        than integer or string.
+    """
+    info = _info(path)
+    if info["crs"] is None:
+        raise InputError(f"{path} states no CRS: give it one (a .prj file beside a shapefile)")
+    _check_field(path, data_field, info)
+    frame = pyogrio.read_dataframe(path, columns=[data_field], fid_as_index=True)
+    values = frame[data_field]
+    polygons = gpd.GeoDataFrame(
+        {
+            "fid": frame.index.to_numpy(),
+            "value": _values(values),
+            "polygon": _identifiers(values, frame.geometry),
+        },
+        geometry=shapely.force_2d(frame.geometry.to_numpy()),
+        crs=frame.crs,
+    )
+    return GroundTruth(polygons if proj is None else polygons.to_crs(proj), info["crs"])
+
+
+def _info(path: Path) -> dict:
+    if not path.is_file():
+        raise InputError(f"there is no ground truth {path}")
+    try:
+        return pyogrio.read_info(path)
+    except (DataSourceError, DataLayerError) as error:
+        raise InputError(f"{path} does not open as a vector file: {error}") from error
+
+
+def _check_field(path: Path, data_field: str, info: dict) -> None:
+    fields = list(info["fields"])
+    if data_field not in fields:
+        raise InputError(f"{path} has no field '{data_field}'; its fields: {', '.join(fields)}")
+    kind = info["ogr_types"][fields.index(data_field)]
+    if kind not in {"OFTInteger", "OFTInteger64", "OFTString"}:
+        raise InputError(
+            f"{path}: field '{data_field}' is of type {kind[3:]}; a class is an integer or a string"
+        )
+
+
+def _values(column: pd.Series) -> pd.Series:
+    """Give classes as int or str; a missing one as None."""
+    missing = column.isna().to_numpy()
+    text = pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
+    given = (
+        None if lost else (str(value).strip() if text else int(value))
+        for value, lost in zip(column, missing, strict=True)
+    )
+    return pd.Series([value or None if text else value for value in given], dtype=object)
+
+
+def _identifiers(values: pd.Series, geometry: gpd.GeoSeries) -> list[str]:
+    """Name each polygon by its class and shape.
+
+    Neither the order in the file nor other polygons change the name, and a duplicate has the
+    name of its original, so that both land on one side of a split.
+    """
+    shapes = shapely.to_wkb(shapely.normalize(shapely.force_2d(geometry.to_numpy())))
+    return [
+        hashlib.sha256(f"{value}|".encode() + (shape or b"")).hexdigest()[:16]
+        for value, shape in zip(values, shapes, strict=True)
+    ]
+
+
+def usable(truth: GroundTruth) -> gpd.GeoDataFrame:
+    """Give the polygons with a class and an area, one of each identifier.
+
+    Returns
+    -------
+    GeoDataFrame
+        Ordered by class, then identifier: the same for any order in the file.
+    """
+    frame = truth.frame
+    empty = frame.geometry.is_empty | frame.geometry.isna() | frame["value"].isna()
+    kept = frame[~empty].drop_duplicates("polygon")
+    order = sorted(kept.index, key=lambda i: (str(kept["value"][i]), kept["polygon"][i]))
+    return kept.loc[order].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The pixels of a polygon: those whose centre lies inside."""
+
+    rows: slice
+    """Rows of the tile's grid; may reach outside of the tile."""
+    cols: slice
+    mask: np.ndarray
+    """bool (rows, columns), True inside the polygon."""
+
+    def within(self, rows: slice, cols: slice) -> tuple[tuple[slice, slice], np.ndarray]:
+        """Give the place inside the window (rows, cols) and the part of the mask there."""
+        top, bottom = max(self.rows.start, rows.start), min(self.rows.stop, rows.stop)
+        left, right = max(self.cols.start, cols.start), min(self.cols.stop, cols.stop)
+        if top >= bottom or left >= right:
+            return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool)
+        place = (
+            slice(top - rows.start, bottom - rows.start),
+            slice(left - cols.start, right - cols.start),
+        )
+        part = self.mask[
+            top - self.rows.start : bottom - self.rows.start,
+            left - self.cols.start : right - self.cols.start,
+        ]
+        return place, part
+
+
+def footprint(geometry: shapely.Geometry, gbox: GeoBox) -> Footprint:
+    """Find the pixels of a polygon.
+
+    The polygon is burnt once on the lattice window of its own bounding box, whatever tile
+    asks, so that its pixels are the same from everywhere.
+    """
+    transform = gbox.transform
+    left, bottom, right, top = geometry.bounds
+    col0, col1 = int((left - transform.c) // transform.a), int((right - transform.c) // transform.a)
+    row0, row1 = int((top - transform.f) // transform.e), int((bottom - transform.f) // transform.e)
+    rows, cols = slice(row0, row1 + 1), slice(col0, col1 + 1)
+    window = grid.crop(gbox, rows, cols)
+    mask = rasterio.features.rasterize([(geometry, 1)], window.shape, transform=window.transform)
+    return Footprint(rows, cols, mask.astype(bool))
+
+
+def outline(mask: np.ndarray, gbox: GeoBox) -> shapely.Geometry:
+    """Give the outline of the True pixels of a window, cut on pixel edges."""
+    shapes = rasterio.features.shapes(
+        mask.astype(np.uint8), mask=mask, transform=gbox.transform, connectivity=4
+    )
+    return shapely.union_all([shapely.geometry.shape(shape) for shape, _ in shapes])
+
+
+def polygons_only(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Drop the lines and points that an intersection may leave."""
+    parts: Iterable[shapely.Geometry] = shapely.get_parts(geometry)
+    areas = [part for part in parts if part.geom_type in {"Polygon", "MultiPolygon"}]
+    return areas[0] if len(areas) == 1 else shapely.union_all(areas)

@@ -1,0 +1,142 @@
+"""What the features are: bands, indices, dates, as the configuration and the sensor fix them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from ..errors import InputError
+from . import grid, store
+from .sensors.base import Sensor
+from .sensors.sentinel2 import SENTINEL2
+
+IndexName = Literal["NDVI", "NDWI", "Brightness"]
+ROLES: dict[str, tuple[str, ...]] = {"NDVI": ("nir", "red"), "NDWI": ("swir", "nir")}
+"""Spectral roles of each normalised difference: (a - b) / (a + b)."""
+INDEX_SCALE = 1000.0
+
+
+def _day(text: str) -> str:
+    if text:
+        try:
+            date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        except ValueError as error:
+            raise ValueError(f"{text} is no date YYYYMMDD") from error
+    return text
+
+
+Day = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_day)]
+
+
+class FeatureSettings(grid.LatticeSettings):
+    """Keys that decide the features of a pixel."""
+
+    s2_path: Path = Field(description="Folder with one folder of Theia products a tile.")
+    temporal_resolution: int = Field(
+        10, ge=1, description="Days between the dates of the features."
+    )
+    start_date: Day = Field(
+        "", description="First date of the features, YYYYMMDD; by default the first of any tile."
+    )
+    end_date: Day = Field(
+        "", description="Last possible date, YYYYMMDD; by default the last date of any tile."
+    )
+    auto_date: bool | None = Field(
+        None,
+        description="True: dates of the features from the data; False: start_date and end_date "
+        "are required. By default they count where given.",
+    )
+    keep_bands: tuple[str, ...] = Field(
+        tuple(SENTINEL2.bands), description="Bands that become features, in the sensor's order."
+    )
+    features: tuple[IndexName, ...] = Field(
+        ("NDVI", "NDWI", "Brightness"), description="Indices added behind the bands; [] for none."
+    )
+
+    @model_validator(mode="after")
+    def _dates_agree(self) -> FeatureSettings:
+        if self.auto_date and (self.start_date or self.end_date):
+            raise ValueError("auto_date True contradicts start_date and end_date: give one of both")
+        if self.auto_date is False and not (self.start_date and self.end_date):
+            raise ValueError("auto_date False needs start_date and end_date")
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _bands_known(self) -> FeatureSettings:
+        if unknown := [band for band in self.keep_bands if band not in SENTINEL2.bands]:
+            known = " ".join(SENTINEL2.bands)
+            raise ValueError(f"keep_bands: unknown {', '.join(unknown)}; the bands are {known}")
+        if len(set(self.keep_bands)) < len(self.keep_bands) or not self.keep_bands:
+            raise ValueError("keep_bands: name each band once, and at least one")
+        for index in self.features:
+            for role in ROLES.get(index, ()):
+                if SENTINEL2.roles[role] not in self.keep_bands:
+                    raise ValueError(f"{index} needs {SENTINEL2.roles[role]} in keep_bands")
+        return self
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The band axis of the features."""
+
+    sensor: Sensor
+    bands: tuple[str, ...]
+    """Bands read from files, in the sensor's order."""
+    indices: tuple[str, ...]
+    """Indices behind them."""
+
+    @classmethod
+    def of(cls, settings: FeatureSettings) -> Layout:
+        """Give the layout that the settings ask for."""
+        bands = tuple(band for band in SENTINEL2.bands if band in settings.keep_bands)
+        return cls(SENTINEL2, bands, settings.features)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names along the band axis."""
+        return self.bands + self.indices
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Stored value of one physical unit, along the band axis."""
+        own = [INDEX_SCALE if index in ROLES else self.sensor.scale for index in self.indices]
+        return (self.sensor.scale,) * len(self.bands) + tuple(own)
+
+
+def date_grid(days: Sequence[date], settings: FeatureSettings) -> tuple[date, ...]:
+    """Give the dates of the features.
+
+    Parameters
+    ----------
+    days : sequence of date
+        Days of all products of all tiles.
+    settings : FeatureSettings
+        start_date and end_date, where given, replace the first and last day.
+    """
+    first = _parse(settings.start_date) if settings.start_date else min(days)
+    last = _parse(settings.end_date) if settings.end_date else max(days)
+    if first > last:
+        raise InputError(f"no date of the features lies between {first} and {last}")
+    steps = (last - first).days // settings.temporal_resolution
+    return tuple(first + timedelta(settings.temporal_resolution * k) for k in range(steps + 1))
+
+
+def _parse(text: str) -> date:
+    return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+
+
+def save_dates(path: Path, days: Sequence[date]) -> None:
+    """Publish the dates of the features."""
+    store.write_json(path, [day.isoformat() for day in days])
+
+
+def load_dates(path: Path) -> tuple[date, ...]:
+    """Read the dates of the features."""
+    return tuple(date.fromisoformat(text) for text in store.read_json(path))

@@ -1,0 +1,73 @@
+"""Rasters of the chain: one way to create them, one way to walk through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+TILE = 256
+"""Side of the storage tiles of whole-tile rasters, in pixels."""
+
+
+def create(
+    path: Path, gbox: GeoBox, dtype: str, count: int = 1, **options: Any
+) -> rasterio.DatasetWriter:
+    """Open a GeoTIFF for writing.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    gbox : GeoBox
+        Grid.
+    dtype : str
+        Type of the pixels.
+    count : int
+        Number of bands.
+    **options
+        Creation options that replace the defaults (tiles of 256 pixels, ZSTD).
+    """
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "height": gbox.height,
+        "width": gbox.width,
+        "count": count,
+        "dtype": dtype,
+        "crs": gbox.crs.to_wkt() if gbox.crs else None,
+        "transform": gbox.transform,
+        "tiled": True,
+        "blockxsize": TILE,
+        "blockysize": TILE,
+        "interleave": "band",
+        "compress": "ZSTD",
+        "zstd_level": 1,
+        "bigtiff": "IF_SAFER",
+    }
+    profile.update(options)
+    return rasterio.open(path, "w", **profile)
+
+
+def windows(shape: tuple[int, int], side: int = 2 * TILE) -> Iterator[tuple[slice, slice]]:
+    """Walk over a grid in storage order, so that each storage tile is written once."""
+    for row in range(0, shape[0], side):
+        for col in range(0, shape[1], side):
+            yield (
+                slice(row, min(row + side, shape[0])),
+                slice(col, min(col + side, shape[1])),
+            )
+
+
+def window_of(rows: slice, cols: slice) -> Window:
+    """Turn slices into rasterio's window."""
+    return Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+
+
+def read(raster: rasterio.DatasetReader, rows: slice, cols: slice, band: int = 1) -> np.ndarray:
+    """Read a window of a band, (y, x)."""
+    return raster.read(band, window=window_of(rows, cols))

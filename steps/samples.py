@@ -1,0 +1,176 @@
+"""Step 6: the features of the selected pixels of a strip, of all seeds at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import rasterio
+
+from . import features, grid, layout, rasters, samples_file, store, warp
+from .artifacts import (
+    DATE_GRID,
+    POLYGONS,
+    REFERENCE,
+    SAMPLES_PART,
+    SELECTION,
+    TILE_INDEX,
+)
+from .contract import Job, Step
+from .kernels import gapfill, indices, resample
+from .layout import FeatureSettings, Layout, load_dates
+from .tile import TileIndex
+
+log = logging.getLogger(__name__)
+
+
+class Settings(FeatureSettings, grid.StripSettings):
+    """Keys that the step uses."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A strip of a tile with the marks and polygon numbers of all seeds."""
+
+    index: TileIndex
+    rows: slice
+    marks: Sequence[rasterio.DatasetReader]
+    numbers: Sequence[rasterio.DatasetReader]
+
+    def marked(self, rows: slice, cols: slice) -> np.ndarray:
+        """Read the marks of a window, (seed, y, x)."""
+        return np.stack([rasters.read(raster, rows, cols) for raster in self.marks])
+
+    def numbered(self, rows: slice, cols: slice) -> np.ndarray:
+        """Read the learning polygons' numbers of a window, (seed, y, x)."""
+        return np.stack([rasters.read(raster, rows, cols, 1) for raster in self.numbers])
+
+
+def extract(job: Job) -> None:
+    """Write the features of the pixels of a strip that any seed selects."""
+    settings: Settings = job.settings
+    index = TileIndex.load(job.input(TILE_INDEX))
+    chosen = Layout.of(settings)
+    axes = samples_file.Axes(load_dates(job.input(DATE_GRID)), chosen.names, chosen.scales)
+    start, stop = grid.strips(index.grid.height, settings.number_of_chunks)[
+        int(job.unit.strip or 0)
+    ]
+    with ExitStack() as stack:
+        strip = Strip(
+            index,
+            slice(start, stop),
+            [stack.enter_context(rasterio.open(p)) for p in job.every(SELECTION).values()],
+            [stack.enter_context(rasterio.open(p)) for p in job.every(REFERENCE).values()],
+        )
+        with store.writing(job.output(SAMPLES_PART)) as path:
+            count = _write_part(path, strip, axes, chosen, job)
+    log.info("%s strip %s: %d pixels", job.unit.tile, job.unit.strip, count)
+
+
+def _write_part(path: Path, strip: Strip, axes: samples_file.Axes, chosen: Layout, job: Job) -> int:
+    """Write the part of one strip; give its number of samples."""
+    ranks = _row_starts(strip)
+    count = int(ranks[-1])
+    seeds = len(strip.marks)
+    columns = {
+        "x": samples_file.COLUMNS["x"],
+        "y": samples_file.COLUMNS["y"],
+        **{f"set_{seed}": ("u1", "set in this seed, 0 for none") for seed in range(seeds)},
+        **{f"polygon_{seed}": ("u4", "polygon in this seed") for seed in range(seeds)},
+    }
+    with samples_file.create(path, axes, count, columns) as file:
+        if count:
+            _write_blocks(file, strip, axes, chosen, job, ranks)
+    return count
+
+
+def _row_starts(strip: Strip) -> np.ndarray:
+    """Give the number of the first sample of each row of the strip, and behind it their count."""
+    width = strip.index.grid.width
+    counts = [
+        (strip.marked(slice(row, row + 1), slice(0, width)) != 0).any(axis=0).sum()
+        for row in range(strip.rows.start, strip.rows.stop)
+    ]
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _write_blocks(
+    file: netCDF4.Dataset,
+    strip: Strip,
+    axes: samples_file.Axes,
+    chosen: Layout,
+    job: Job,
+    ranks: np.ndarray,
+) -> None:
+    """Write the samples block by block, each at its place in the order (row, column)."""
+    gbox = strip.index.grid
+    block = features.block_shape(strip.index, chosen, len(axes.dates), job.ram)
+    done = ranks[:-1].copy()
+    shape = (strip.rows.stop - strip.rows.start, gbox.width)
+    with features.FeatureReader(strip.index, chosen, job.cpus) as reader:
+        for local, cols in features.blocks(shape, block):
+            rows = slice(local.start + strip.rows.start, local.stop + strip.rows.start)
+            marks = strip.marked(rows, cols)
+            where = (marks != 0).any(axis=0)
+            if not where.any():
+                continue
+            window = grid.crop(gbox, rows, cols)
+            cube = reader.features(window, axes.dates, where)
+            values = {
+                "features": np.ascontiguousarray(cube[:, :, 0].transpose(2, 0, 1)),
+                **_coordinates(window, where),
+                **_per_seed("set", marks[:, where]),
+                **_per_seed("polygon", strip.numbered(rows, cols)[:, where]),
+            }
+            per_row = where.sum(axis=1)
+            places = _places(done[local], per_row)
+            for name, column in values.items():
+                _scatter(file[name], places, column)
+            done[local] += per_row
+
+
+def _coordinates(window: grid.GeoBox, where: np.ndarray) -> dict[str, np.ndarray]:
+    y, x = grid.centres(window)
+    rows, cols = np.nonzero(where)
+    return {"x": x[cols], "y": y[rows]}
+
+
+def _per_seed(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{name}_{seed}": row for seed, row in enumerate(values)}
+
+
+def _places(starts: np.ndarray, counts: np.ndarray) -> list[tuple[int, int]]:
+    """Give (first sample, number) of the runs of a block's rows, adjacent runs joined."""
+    runs: list[tuple[int, int]] = []
+    for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+        if runs and sum(runs[-1]) == start:
+            runs[-1] = (runs[-1][0], runs[-1][1] + count)
+        elif count:
+            runs.append((start, count))
+    return runs
+
+
+def _scatter(variable: netCDF4.Variable, places: list[tuple[int, int]], values: np.ndarray) -> None:
+    taken = 0
+    for start, count in places:
+        variable[start : start + count] = values[taken : taken + count]
+        taken += count
+
+
+STEP = Step(
+    name="samples",
+    group="sampling",
+    title="extract the features of the selected pixels",
+    run=extract,
+    settings=Settings,
+    per=("tile", "sampled_strip"),
+    inputs=(TILE_INDEX, DATE_GRID, SELECTION, REFERENCE, POLYGONS),
+    outputs=(SAMPLES_PART,),
+    resource="vectorSampler",
+    code=(features, layout, warp, grid, gapfill, indices, resample),
+)

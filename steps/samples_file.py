@@ -1,0 +1,111 @@
+"""The samples on disk: NetCDF-4 that xarray opens.
+
+Dimensions (sample, date, band); features int16, uncompressed, in chunks of 512 samples;
+``scale`` along band tells the stored value of one unit (no CF scale_factor, which would turn
+all into float64). Samples are ordered by tile, row, column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+
+CHUNK = 512
+"""Samples of a storage chunk."""
+EPOCH = date(1970, 1, 1)
+COLUMNS = {
+    "label": ("u2", "class code"),
+    "polygon": ("u4", "number of the polygon in samplesSelection/polygons_seed_<s>.csv"),
+    "x": ("f8", "x of the pixel centre in the CRS of the run, metres"),
+    "y": ("f8", "y of the pixel centre in the CRS of the run, metres"),
+    "tile": ("u2", "tile, see flag_meanings"),
+    "set": ("u1", "use by the network, see flag_meanings"),
+}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The date and band axes of the features."""
+
+    dates: tuple[date, ...]
+    bands: tuple[str, ...]
+    scales: tuple[float, ...]
+    """Stored value of one physical unit, along band."""
+
+
+def create(
+    path: Path, axes: Axes, samples: int, columns: dict[str, tuple[str, str]], **attributes: object
+) -> netCDF4.Dataset:
+    """Create the file of `samples` samples, with all axes written.
+
+    Parameters
+    ----------
+    path : Path
+    axes : Axes
+    samples : int
+        Number of samples; may be 0.
+    columns : dict
+        Name -> (type, description) of the variables along `sample`.
+    **attributes
+        Global attributes.
+    """
+    file = netCDF4.Dataset(path, "w", format="NETCDF4")
+    file.createDimension("sample", samples)
+    file.createDimension("date", len(axes.dates))
+    file.createDimension("band", len(axes.bands))
+    chunks = (min(CHUNK, max(samples, 1)), len(axes.dates), len(axes.bands))
+    contiguous = samples == 0
+    features = file.createVariable(
+        "features",
+        "i2",
+        ("sample", "date", "band"),
+        chunksizes=None if contiguous else chunks,
+        fill_value=False,
+    )
+    features.long_name = "stored = value * scale(band); -10000 means no data"
+    for name, (kind, about) in columns.items():
+        variable = file.createVariable(name, kind, ("sample",), fill_value=False)
+        variable.long_name = about
+    _write_axes(file, axes)
+    file.setncatts(attributes)
+    return file
+
+
+def _write_axes(file: netCDF4.Dataset, axes: Axes) -> None:
+    dates = file.createVariable("date", "i4", ("date",), fill_value=False)
+    dates.units = f"days since {EPOCH.isoformat()}"
+    dates.calendar = "standard"
+    dates[:] = np.array([(day - EPOCH).days for day in axes.dates], np.int32)
+    bands = file.createVariable("band", str, ("band",))
+    bands[:] = np.array(axes.bands, object)
+    scale = file.createVariable("scale", "f8", ("band",), fill_value=False)
+    scale.long_name = "stored value of one unit"
+    scale[:] = np.array(axes.scales)
+
+
+def flag(variable: netCDF4.Variable, meanings: Sequence[str], first: int) -> None:
+    """Name the values of a variable as CF flags: `first`, `first` + 1, ..."""
+    variable.flag_values = np.arange(first, first + len(meanings), dtype=variable.dtype)
+    variable.flag_meanings = " ".join(meanings)
+
+
+def read_axes(path: Path) -> Axes:
+    """Read the date and band axes."""
+    with netCDF4.Dataset(path) as file:
+        days = file["date"][:].filled().tolist()
+        return Axes(
+            dates=tuple(date.fromordinal(EPOCH.toordinal() + day) for day in days),
+            bands=tuple(str(band) for band in file["band"][:]),
+            scales=tuple(float(scale) for scale in file["scale"][:]),
+        )
+
+
+def pieces(count: int, size: int = 8 * CHUNK) -> Iterator[slice]:
+    """Cut `count` samples into slices of `size`, so that memory does not grow with them."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

@@ -1,0 +1,1 @@
+"""Sensors: data about bands and masks, and how products are found."""

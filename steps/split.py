@@ -1,0 +1,103 @@
+"""The draw of polygons: learning or validation, then training or validation of the network.
+
+The order of the draw is the order of a hash of (seed, class, polygon identifier): neither the
+order in the file nor polygons of other classes change it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import Field
+
+from .contract import Settings
+
+NETWORK_RATIO = 0.8
+"""Share of the learning polygons of a class that train the network; the rest monitors it."""
+
+
+class SeedSettings(Settings):
+    """The key from which every draw starts."""
+
+    random_seed: int | None = Field(
+        None, description="Seed of the first run; run k uses random_seed + k; None is 0."
+    )
+
+
+def share(count: int, ratio: float) -> int:
+    """Give how many of `count` polygons go to the first side.
+
+    ``round(count * ratio)``, half to even; at least one on each side from two polygons on;
+    a single polygon goes to the first side.
+    """
+    if count < 2:
+        return count
+    return min(max(round(count * ratio), 1), count - 1)
+
+
+def first_side(
+    polygons: Iterable[tuple[str, str]], ratio: float, seed: int, purpose: str
+) -> set[str]:
+    """Draw the polygons of the first side, class by class.
+
+    Parameters
+    ----------
+    polygons : iterable of (class value, polygon identifier)
+    ratio : float
+        Share of the first side, of the number of polygons.
+    seed : int
+        random_seed + run.
+    purpose : str
+        Makes draws for two purposes independent of each other.
+
+    Returns
+    -------
+    set of str
+        Identifiers.
+    """
+    classes: dict[str, list[str]] = {}
+    for value, polygon in polygons:
+        classes.setdefault(value, []).append(polygon)
+    drawn: set[str] = set()
+    for value, members in classes.items():
+        ranked = sorted(members, key=lambda polygon: _rank(seed, value, polygon, purpose))
+        drawn.update(ranked[: share(len(ranked), ratio)])
+    return drawn
+
+
+def _rank(seed: int, value: str, polygon: str, purpose: str) -> str:
+    return hashlib.sha256(f"{purpose}|{seed}|{value}|{polygon}".encode()).hexdigest()
+
+
+def single(polygons: Sequence[tuple[str, str]]) -> list[str]:
+    """Name the classes that have one polygon only."""
+    counts: dict[str, int] = {}
+    for value, _ in polygons:
+        counts[value] = counts.get(value, 0) + 1
+    return sorted(value for value, count in counts.items() if count == 1)
+
+
+def sides(
+    polygons: Sequence[tuple[str, str]], ratio: float, seed: int, split: bool
+) -> Mapping[str, tuple[str, str]]:
+    """Place every polygon.
+
+    Returns
+    -------
+    mapping of identifier to (side, set)
+        side: learning, validation or, without a split, both; set: training or validation of
+        the network, empty for polygons that teach nothing.
+    """
+    learning = {p for _, p in polygons} if not split else first_side(polygons, ratio, seed, "side")
+    learners = [(value, polygon) for value, polygon in polygons if polygon in learning]
+    training = first_side(learners, NETWORK_RATIO, seed, "network")
+
+    def place(polygon: str) -> tuple[str, str]:
+        if polygon not in learning:
+            return "validation", ""
+        return ("learning" if split else "both"), (
+            "training" if polygon in training else "validation"
+        )
+
+    return {polygon: place(polygon) for _, polygon in polygons}
