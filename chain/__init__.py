@@ -1,0 +1,1 @@
+"""When things happen: configuration, steps in order, units, graph, ledger, run, commands."""

@@ -15,8 +15,8 @@ from .streams import Floats, normal_at
 _FIELD_DAYS = 6.0  # deviation of a field's calendar, days
 _FIELD_VIGOUR = 0.09  # deviation of a field's green fraction, relative
 _FIELD_BRIGHT = 0.08  # deviation of a field's brightness, relative
-PIXEL_DAYS = 12.0  # deviation of a pixel's calendar within its field, days
-PIXEL_VIGOUR = 0.16  # deviation of a pixel's green fraction within its field, relative
+PIXEL_DAYS = 11.0  # deviation of a pixel's calendar within its field, days
+PIXEL_VIGOUR = 0.15  # deviation of a pixel's green fraction within its field, relative
 
 
 @dataclass(frozen=True)

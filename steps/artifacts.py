@@ -125,3 +125,4 @@ CONFUSION_FIGURE = Artifact(
 CONFUSION = Artifact("confusion", "final/TMP/Classif_Seed_{seed}.csv", "matrix over all tiles")
 RESULTS_TEXT = Artifact("results", "final/RESULTS.txt", "scores for reading")
 RESULTS_JSON = Artifact("results as JSON", "final/results.json", "scores for programs")
+RESULTS_CSV = Artifact("results as CSV", "final/results.csv", "scores as a table")

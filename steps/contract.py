@@ -11,14 +11,23 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from ..errors import GraphError
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+
+def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else folder / path.expanduser()
+
+
+UserPath = Annotated[Path, AfterValidator(_from_config_folder)]
+"""A path of the configuration file: a relative one starts in the file's folder."""
 
 
 class Settings(BaseModel):

@@ -125,7 +125,7 @@ class FeatureReader:
                 a, b = (place[roles[role]] for role in ROLES[index])
                 indices.normalized_difference(cube, a, b, place[index])
             else:
-                kept = np.array([place[band] for band in self.layout.bands])
+                kept = [place[band] for band in self.layout.bands]
                 indices.brightness(cube, kept, place[index])
 
     def observe(self, window: GeoBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -178,13 +178,13 @@ class FeatureReader:
         nodata = self.layout.sensor.nodata
         valid[...] = True
         for path in product.masks.values():
-            valid &= ~routes["mask"].flagged(self._pixels(path, "mask", routes))
+            valid &= ~routes["mask"].way.flagged(self._pixels(path, "mask", routes))
         if not valid.any():  # what is masked everywhere is never looked at
             values[...] = nodata
             return
         for number, band in enumerate(self.layout.bands):
             source = self._pixels(product.bands[band], band, routes)
-            routes[band].band(source, nodata, values[number])
+            routes[band].way.band(source, nodata, values[number])
             valid &= values[number] != nodata
 
     def _pixels(self, path: Path, name: str, routes: dict[str, warp.Route]) -> np.ndarray:

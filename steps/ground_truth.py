@@ -19,7 +19,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 
 from ..errors import InputError
 from . import grid
-from .contract import Settings
+from .contract import Settings, UserPath
 
 SIDECARS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
@@ -27,7 +27,7 @@ SIDECARS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 class GroundTruthSettings(Settings):
     """Keys that name the ground truth."""
 
-    ground_truth: Path = Field(
+    ground_truth: UserPath = Field(
         description="Polygons with a class: shapefile, GeoPackage, GeoJSON or SQLite, any CRS."
     )
     data_field: str = Field(
@@ -56,6 +56,9 @@ def files_of(path: Path) -> list[Path]:
 def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:
     """Read polygons with their class.
 
+    Coordinates are taken as they are: an invalid geometry is a finding of
+    :mod:`~i2lc.steps.geometry`, no error here.
+
     Parameters
     ----------
     path : Path
@@ -68,14 +71,15 @@ def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:
     Raises
     ------
     InputError
-        The file does not open, has no CRS, no such field, or the field is of another type
-        than integer or string.
+        Any of `problems_of`, or a feature that cannot be read.
     """
-    info = _info(path)
-    if info["crs"] is None:
-        raise InputError(f"{path} states no CRS: give it one (a .prj file beside a shapefile)")
-    _check_field(path, data_field, info)
-    frame = pyogrio.read_dataframe(path, columns=[data_field], fid_as_index=True)
+    if problems := problems_of(path, data_field):
+        raise InputError("; ".join(problems))
+    with np.errstate(invalid="ignore"):  # a coordinate that is no number is an invalid geometry
+        return _polygons(_features(path, data_field), data_field, proj)
+
+
+def _polygons(frame: gpd.GeoDataFrame, data_field: str, proj: str | None) -> GroundTruth:
     values = frame[data_field]
     polygons = gpd.GeoDataFrame(
         {
@@ -86,27 +90,71 @@ def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:
         geometry=shapely.force_2d(frame.geometry.to_numpy()),
         crs=frame.crs,
     )
-    return GroundTruth(polygons if proj is None else polygons.to_crs(proj), info["crs"])
+    crs = frame.crs.to_string()
+    return GroundTruth(polygons if proj is None else polygons.to_crs(proj), crs)
+
+
+def problems_of(path: Path, data_field: str) -> list[str]:
+    """List what keeps a ground truth from being read: a sentence each.
+
+    The file is missing, does not open, is truncated, has several layers or none, no CRS, no
+    such field, or the field is of another type than integer or string.
+    """
+    try:
+        info = _info(path)
+    except InputError as error:
+        return [str(error)]
+    problems = []
+    if info["crs"] is None:
+        problems.append(f"{path} states no CRS: give it one (a .prj file beside a shapefile)")
+    return problems + _field_problems(path, data_field, info)
 
 
 def _info(path: Path) -> dict:
+    """Describe the one layer with geometries."""
     if not path.is_file():
         raise InputError(f"there is no ground truth {path}")
+    _refuse_truncated(path)
     try:
-        return pyogrio.read_info(path)
+        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+        if len(layers) == 1:
+            return pyogrio.read_info(path, layer=layers[0])
     except (DataSourceError, DataLayerError) as error:
         raise InputError(f"{path} does not open as a vector file: {error}") from error
+    names = f" ({', '.join(layers)})" if layers else ""
+    raise InputError(f"{path} has {len(layers)} layers with geometries{names}, want one")
 
 
-def _check_field(path: Path, data_field: str, info: dict) -> None:
+def _refuse_truncated(path: Path) -> None:
+    """Refuse a shapefile shorter than its header says; GDAL reads its end as empty shapes."""
+    if path.suffix.lower() != ".shp":
+        return
+    with path.open("rb") as file:
+        header = file.read(28)
+    size, stated = path.stat().st_size, 2 * int.from_bytes(header[24:28], "big")
+    if size < stated:
+        raise InputError(f"{path} is truncated: it has {size} of {stated} bytes, copy it again")
+
+
+def _field_problems(path: Path, data_field: str, info: dict) -> list[str]:
     fields = list(info["fields"])
     if data_field not in fields:
-        raise InputError(f"{path} has no field '{data_field}'; its fields: {', '.join(fields)}")
+        return [f"{path} has no field '{data_field}'; its fields: {', '.join(fields)}"]
     kind = info["ogr_types"][fields.index(data_field)]
     if kind not in {"OFTInteger", "OFTInteger64", "OFTString"}:
-        raise InputError(
+        return [
             f"{path}: field '{data_field}' is of type {kind[3:]}; a class is an integer or a string"
-        )
+        ]
+    return []
+
+
+def _features(path: Path, data_field: str) -> gpd.GeoDataFrame:
+    """Read the field and the geometries, by feature identifier."""
+    try:
+        layer = _info(path)["layer_name"]
+        return pyogrio.read_dataframe(path, layer=layer, columns=[data_field], fid_as_index=True)
+    except (DataLayerError, shapely.errors.ShapelyError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: a feature cannot be read ({error})") from error
 
 
 def _values(column: pd.Series) -> pd.Series:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from ..errors import InputError
 from . import store
+from .contract import Settings, UserPath
 
 LARGEST_CODE = 65535
 Color = tuple[int, int, int]
+
+
+class LabelSettings(Settings):
+    """Keys that name and color the classes."""
+
+    nomenclature_path: UserPath = Field(description="Class names: one `name:label` a line.")
+    color_table: UserPath = Field(description="Class colors: one `label R G B` a line.")
 
 
 @dataclass(frozen=True)
@@ -139,13 +148,24 @@ def build(values: Iterable[str | int], nomenclature: Path, colors: Path) -> Labe
 
 
 def problems_of(codes: dict[str, int], nomenclature: Path, colors: Path) -> list[str]:
-    """List what keeps the classes from a map: a sentence each."""
-    names, palette = read_nomenclature(nomenclature), read_colors(colors)
+    """List what keeps the classes from a map: a sentence each.
+
+    A file that cannot be read is one of them, and keeps none of the others from being told.
+    """
     problems = [
         f"class {value}: codes lie between 1 and {LARGEST_CODE} (0 means no data)"
         for value, code in codes.items()
         if not 1 <= code <= LARGEST_CODE
     ]
-    problems += [f"class {v} has no line in {nomenclature}" for v in codes if v not in names]
-    problems += [f"class {v} has no line in {colors}" for v in codes if v not in palette]
+    readers: tuple[tuple[Path, Callable[[Path], Iterable[str]]], ...] = (
+        (nomenclature, read_nomenclature),
+        (colors, read_colors),
+    )
+    for path, read in readers:
+        try:
+            known = set(read(path))
+        except InputError as error:
+            problems.append(str(error))
+        else:
+            problems += [f"class {v} has no line in {path}" for v in codes if v not in known]
     return problems

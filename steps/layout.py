@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ..errors import InputError
 from . import grid, store
+from .contract import UserPath
 from .sensors.base import Sensor
 from .sensors.sentinel2 import SENTINEL2
 
@@ -36,7 +37,7 @@ Day = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_day)]
 class FeatureSettings(grid.LatticeSettings):
     """Keys that decide the features of a pixel."""
 
-    s2_path: Path = Field(description="Folder with one folder of Theia products a tile.")
+    s2_path: UserPath = Field(description="Folder with one folder of Theia products a tile.")
     temporal_resolution: int = Field(
         10, ge=1, description="Days between the dates of the features."
     )

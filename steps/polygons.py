@@ -39,11 +39,14 @@ from .tile import TileIndex
 log = logging.getLogger(__name__)
 
 
-class Settings(grid.LatticeSettings, ground_truth.GroundTruthSettings, split.SeedSettings):
+class Settings(
+    grid.LatticeSettings,
+    ground_truth.GroundTruthSettings,
+    labels.LabelSettings,
+    split.SeedSettings,
+):
     """Keys that the step uses."""
 
-    nomenclature_path: Path = Field(description="Class names: one `name:label` a line.")
-    color_table: Path = Field(description="Class colors: one `label R G B` a line.")
     split_ground_truth: bool = Field(
         True, description="False: all polygons learn and validate (scores are resubstitution)."
     )

@@ -13,6 +13,8 @@ from rasterio.windows import Window
 
 TILE = 256
 """Side of the storage tiles of whole-tile rasters, in pixels."""
+PROBABILITY_NODATA = 65535
+"""Value of a pixel without probabilities; 0 is a probability."""
 
 
 def create(
@@ -50,7 +52,23 @@ def create(
         "bigtiff": "IF_SAFER",
     }
     profile.update(options)
-    return rasterio.open(path, "w", **profile)
+    given = {key: value for key, value in profile.items() if value is not None}
+    return rasterio.open(path, "w", **given)
+
+
+def storage(block: tuple[int, int], width: int) -> dict[str, Any]:
+    """Give the creation options with which each block is one storage block, written once.
+
+    Parameters
+    ----------
+    block : tuple of int
+        Rows and columns of the blocks in which the raster is written.
+    width : int
+        Columns of the raster; a block of all columns is a TIFF strip.
+    """
+    if block[1] >= width:
+        return {"tiled": False, "blockysize": block[0], "blockxsize": None}
+    return {"blockysize": block[0], "blockxsize": block[1]}
 
 
 def windows(shape: tuple[int, int], side: int = 2 * TILE) -> Iterator[tuple[slice, slice]]:

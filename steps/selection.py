@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from ..errors import InputError
 from . import rasters, split, store
 from .artifacts import LABELS, POLYGONS, REFERENCE, SEED_STATISTICS, SELECTION
-from .contract import Job, Step, Unit
+from .contract import Job, Step, Unit, UserPath
 from .contract import Settings as BaseSettings
 from .labels import Labels
 
@@ -61,7 +61,7 @@ class SampleSelection(BaseSettings):
     total: int | None = Field(
         None, gt=0, alias="strategy.total.v", description="Pixels over all classes."
     )
-    byclass: Path | None = Field(
+    byclass: UserPath | None = Field(
         None, alias="strategy.byclass.in", description="CSV file, `label,count` a line."
     )
     jitter: int = Field(

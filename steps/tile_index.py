@@ -46,11 +46,13 @@ def index(job: Job) -> None:
 
 def _write_views(path: Path, record: TileIndex, layout: Layout, job: Job) -> None:
     shape = (record.grid.height, record.grid.width)
+    block = features.block_shape(record, layout, 0, job.ram)
     with (
         features.FeatureReader(record, layout, job.cpus) as reader,
-        rasters.create(path, record.grid, "uint16") as raster,
+        rasters.create(
+            path, record.grid, "uint16", **rasters.storage(block, record.grid.width)
+        ) as raster,
     ):
-        block = features.block_shape(record, layout, 0, job.ram)
         for rows, cols in features.blocks(shape, block):
             views = reader.views(grid.crop(record.grid, rows, cols))
             raster.write(views, 1, window=rasters.window_of(rows, cols))

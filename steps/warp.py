@@ -21,39 +21,53 @@ COARSER = 1.0 + 1e-6
 
 
 @dataclass(frozen=True)
-class Route:
-    """The planned way from one native grid to one window of the lattice."""
+class Interpolation:
+    """The planned way to a window as fine as the source."""
 
-    plan: resample.Plan
+    plan: resample.Separable | resample.Scattered
+
+    def band(self, source: np.ndarray, nodata: int, out: np.ndarray) -> None:
+        """Bring a band's pixels to the window by cubic interpolation."""
+        resample.cubic(source, self.plan, nodata, out)
+
+    def flagged(self, source: np.ndarray) -> np.ndarray:
+        """Bring a mask's pixels to the window by nearest neighbour."""
+        return resample.nearest(source, self.plan, 1) != 0
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """The planned way to a coarser window."""
+
+    plan: resample.Area | resample.Scattered
     factor: int
-    """Sub-samples a side of an output cell; 1 for interpolation, 0 for exact area means."""
+    """Sub-samples a side of an output pixel; 1 for exact areas."""
+
+    def band(self, source: np.ndarray, nodata: int, out: np.ndarray) -> None:
+        """Bring a band's pixels to the window by area means of what is not nodata."""
+        out[...] = resample.mean(source, self.plan, nodata, self.factor)
+
+    def flagged(self, source: np.ndarray) -> np.ndarray:
+        """Flag each pixel of the window in which any mask pixel is flagged."""
+        return resample.flagged(source, self.plan, outside=True, factor=self.factor)
+
+
+@dataclass(frozen=True)
+class Route:
+    """The planned way from one native grid to one window of the lattice.
+
+    ``way.band(source, nodata, out)`` brings the pixels of a band, int16 (y, x), to `out`;
+    nodata is masked before anything is computed. ``way.flagged(source)`` gives bool (y, x),
+    True outside of the mask's raster too.
+    """
+
+    way: Interpolation | Averaging
 
     @property
     def window(self) -> tuple[slice, slice]:
         """Rows and columns of the source raster that are needed."""
-        (row0, row1), (col0, col1) = self.plan.window
+        (row0, row1), (col0, col1) = self.way.plan.window
         return slice(row0, row1), slice(col0, col1)
-
-    def band(self, source: np.ndarray, nodata: int, out: np.ndarray) -> None:
-        """Bring a band's pixels to the window.
-
-        Parameters
-        ----------
-        source : ndarray of int16, shape of ``window``
-        nodata : int
-            Value of missing pixels; they are masked before anything is computed.
-        out : ndarray of int16, (y, x)
-        """
-        if self.factor == 1:
-            resample.cubic(source, self.plan, nodata, out)
-        else:
-            resample.mean(source, self.plan, nodata, out)
-
-    def flagged(self, source: np.ndarray) -> np.ndarray:
-        """Bring a mask's pixels to the window: bool (y, x), True outside of the mask too."""
-        if self.factor == 1:
-            return resample.nearest(source, self.plan, 1) != 0
-        return resample.any_flagged(source, self.plan)
 
 
 def route(window: GeoBox, source: GeoBox) -> Route:
@@ -65,14 +79,16 @@ def route(window: GeoBox, source: GeoBox) -> Route:
     if ratio <= COARSER:
         y, x = grid.centres(window)
         rows, cols = grid.source_coordinates(y, x, window.crs, source)
-        return Route(resample.plan(rows, cols, shape), 1)
+        return Route(Interpolation(resample.plan(rows, cols, shape)))
     if window.crs == source.crs:
         rows, cols = grid.source_coordinates(*grid.edges(window), window.crs, source)
-        return Route(resample.area_plan(rows, cols, shape), 0)
+        return Route(Averaging(resample.area_plan(rows, cols, shape), 1))
     factor = 2 * math.ceil(ratio)
     y, x = _sub_centres(window, factor)
     rows, cols = grid.source_coordinates(y, x, window.crs, source)
-    return Route(resample.sub_plan(rows, cols, shape, factor), factor)
+    plan = resample.plan(rows, cols, shape)
+    assert isinstance(plan, resample.Scattered)
+    return Route(Averaging(plan, factor))
 
 
 def _sub_centres(window: GeoBox, factor: int) -> tuple[np.ndarray, np.ndarray]:

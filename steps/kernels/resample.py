@@ -12,7 +12,8 @@ depend on where a window starts, cannot reach a result. What a plan needs of the
 
 The rules are GDAL's (gdalwarpkernel.cpp, GWKCubicResample4Sample and GWKBilinearResample4Sample):
 Keys' kernel (1981) with a = -0.5 over 4 × 4 pixels; where one of the 16 is nodata or outside of the
-raster, bilinear over the valid ones of the nearest 2 × 2; nodata without any of those.
+raster, bilinear over the valid ones of the nearest 2 × 2; nodata where the pixel that holds the
+centre is nodata.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from numba import njit
 LOWEST, HIGHEST = -9999, 32767  # a result is never the nodata value
 EVEN = np.float32(1.5 * 2.0**23)  # a float32 that gains and loses this is rounded to nearest even
 EVEN64 = 1.5 * 2.0**52
+BELOW_HALF = 0.5 - 2.0**-21
 STEP = 2.0**20  # coordinates are kept to 1 / STEP pixel
-FAINTEST = 1e-5  # GDAL's least sum of weights that makes a value
 RUN = 256  # pixels a pass of the scattered kernel
 
 Window = tuple[tuple[int, int], tuple[int, int]]
@@ -503,18 +504,43 @@ def _taps(axis: Axis) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, in
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _bilinear(src: np.ndarray, row: int, col: int, dy: float, dx: float, nodata: int) -> np.int16:
-    """Mean of the valid ones of the 2 × 2 pixels from (row, col) on, which may lie outside."""
-    total, weight = 0.0, 0.0
-    for i in range(max(row, 0), min(row + 2, src.shape[0])):
-        for j in range(max(col, 0), min(col + 2, src.shape[1])):
-            if src[i, j] != nodata:
-                w = (1.0 - dy if i == row else dy) * (1.0 - dx if j == col else dx)
-                total += w * src[i, j]
-                weight += w
-    if weight < FAINTEST:
+def _average(total: float, weight: float, nodata: int) -> np.int16:
+    """Divide, clip and round; nodata without any weight."""
+    if weight == 0.0:
         return np.int16(nodata)
     return np.int16(min(max(total / weight, LOWEST), HIGHEST) + EVEN64 - EVEN64)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _bilinear(src: np.ndarray, row: int, col: int, dy: float, dx: float, nodata: int) -> np.int16:
+    """Mean of the valid ones of the 2 × 2 pixels from (row, col) on, which may lie outside."""
+    height, width = src.shape
+    top, bottom = 0 <= row < height, 0 <= row + 1 < height
+    left, right = 0 <= col < width, 0 <= col + 1 < width
+    a = src[row, col] if top and left else nodata
+    b = src[row, col + 1] if top and right else nodata
+    c = src[row + 1, col] if bottom and left else nodata
+    d = src[row + 1, col + 1] if bottom and right else nodata
+    # only on the very edge of the raster the coordinate lies in none of the pixels
+    dy = min(dy, BELOW_HALF) if not bottom else dy
+    dx = min(dx, BELOW_HALF) if not right else dx
+    return _blend(a, b, c, d, dy, dx, nodata)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _blend(a: int, b: int, c: int, d: int, dy: float, dx: float, nodata: int) -> np.int16:
+    """Mean of the valid ones of 2 × 2 values.
+
+    The value that holds the coordinate must be valid itself, hence the weights are never all 0.
+    """
+    near = (d if dx >= 0.5 else c) if dy >= 0.5 else (b if dx >= 0.5 else a)
+    if near == nodata:
+        return np.int16(nodata)
+    wa = (1.0 - dy) * (1.0 - dx) if a != nodata else 0.0
+    wb = (1.0 - dy) * dx if b != nodata else 0.0
+    wc = dy * (1.0 - dx) if c != nodata else 0.0
+    wd = dy * dx if d != nodata else 0.0
+    return _average((wa * a + wb * b) + (wc * c + wd * d), (wa + wb) + (wc + wd), nodata)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -552,7 +578,7 @@ def _separable(
     first, fraction, weights, (start, stop, inner, outer) = rows
     holes = _rows_with(src, nodata)
     line = np.empty(src.shape[1], np.float32)
-    holed = np.empty(src.shape[1], np.uint8)
+    column, holed = np.empty(src.shape[1], np.uint8), np.empty(src.shape[1], np.uint8)
     out[:start] = nodata
     out[stop:] = nodata
     for y in range(start, stop):
@@ -563,7 +589,7 @@ def _separable(
         _down(src[top], src[top + 1], src[top + 2], src[top + 3], weights[:, y], line)
         _along(line, cols, phases, out[y])
         if np.any(holes[top : top + 4]):
-            _find_holes(src[top], src[top + 1], src[top + 2], src[top + 3], nodata, holed)
+            _find_holes(src[top], src[top + 1], src[top + 2], src[top + 3], nodata, column, holed)
             _patch_holes(src, nodata, first[y], fraction[y], cols, holed, out[y])
         _patch_rim(src, nodata, first[y], fraction[y], cols, True, out[y])
 
@@ -633,12 +659,20 @@ def _along_two(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _find_holes(
-    a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, nodata: int, holed: np.ndarray
+    a: np.ndarray,
+    b: np.ndarray,
+    c: np.ndarray,
+    d: np.ndarray,
+    nodata: int,
+    column: np.ndarray,
+    holed: np.ndarray,
 ) -> None:
-    """Columns with nodata in one of four rows."""
-    for i in range(holed.size):
+    """Mark the first of four columns if nodata is in them, in one of four rows."""
+    for i in range(column.size):
         pair = np.uint8(a[i] == nodata) | np.uint8(b[i] == nodata)
-        holed[i] = pair | np.uint8(c[i] == nodata) | np.uint8(d[i] == nodata)
+        column[i] = pair | np.uint8(c[i] == nodata) | np.uint8(d[i] == nodata)
+    for i in range(column.size - 3):
+        holed[i] = column[i] | column[i + 1] | column[i + 2] | column[i + 3]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -651,12 +685,14 @@ def _patch_holes(
     holed: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Write bilinear values where one of an inner output's four columns is `holed`."""
+    """Write bilinear values where the first of an inner output's four columns is `holed`."""
     first, fraction, _, (_, _, inner, outer) = cols
+    upper, lower, weight = src[row], src[row + 1], np.float64(dy)
     for x in range(inner, outer):
-        t = first[x]
-        if holed[t - 1] | holed[t] | holed[t + 1] | holed[t + 2]:
-            out[x] = _bilinear(src, row, t, dy, fraction[x], nodata)
+        t = np.uint32(first[x])
+        if holed[t - np.uint32(1)]:
+            u, dx = t + np.uint32(1), np.float64(fraction[x])
+            out[x] = _blend(upper[t], upper[u], lower[t], lower[u], weight, dx, nodata)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -748,15 +784,14 @@ def _scattered_holes(
     holed = np.zeros(src.shape, np.uint8)
     column = np.empty(src.shape[1], np.uint8)
     for y in range(src.shape[0] - 3):
-        _find_holes(src[y], src[y + 1], src[y + 2], src[y + 3], nodata, column)
-        row = holed[y]
-        for i in range(row.size - 3):
-            row[i] = column[i] | column[i + 1] | column[i + 2] | column[i + 3]
-    flat = holed.ravel()
+        _find_holes(src[y], src[y + 1], src[y + 2], src[y + 3], nodata, column, holed[y])
+    flat, values = holed.ravel(), src.ravel()
     for i in range(out.size):
         if flat[tap[i]] != 0:
-            row, col = divmod(tap[i], src.shape[1])
-            out[i] = _bilinear(src, row + 1, col + 1, dy[i], dx[i], nodata)
+            t = tap[i] + src.shape[1] + 1
+            u = t + src.shape[1]
+            fy, fx = np.float64(dy[i]), np.float64(dx[i])
+            out[i] = _blend(values[t], values[t + 1], values[u], values[u + 1], fy, fx, nodata)
 
 
 # ---------------------------------------------------------------- masks and coarser outputs
@@ -802,14 +837,6 @@ def _mean_samples(
                         total += src[near[i, j]]
                         weight += 1.0
             out[y, x] = _average(total, weight, nodata)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _average(total: float, weight: float, nodata: int) -> np.int16:
-    """Divide, clip and round; nodata without any weight."""
-    if weight == 0.0:
-        return np.int16(nodata)
-    return np.int16(min(max(total / weight, LOWEST), HIGHEST) + EVEN64 - EVEN64)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -1,0 +1,127 @@
+"""Tasks and edges, derived from the artifacts that steps declare; nobody draws an edge."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+
+from ..errors import GraphError
+from ..steps.contract import Artifact, File, Step, Unit, sort_key
+from .units import Units
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step on one unit."""
+
+    step: Step
+    unit: Unit
+    inputs: tuple[File, ...]
+    outputs: tuple[File, ...]
+
+    @property
+    def name(self) -> str:
+        """Name in logs and messages."""
+        return f"{self.step.name}/{self.unit}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All tasks of a run and which task waits for which."""
+
+    steps: tuple[Step, ...]
+    tasks: dict[str, Task]
+    """By name, in the order of steps and units."""
+    edges: nx.DiGraph
+    """Names of tasks; an edge runs from the producer to the reader."""
+
+    @cached_property
+    def producers(self) -> dict[str, str]:
+        """Name of the task that writes each path."""
+        return {file.path: task.name for task in self.tasks.values() for file in task.outputs}
+
+    def of(self, step: Step) -> list[Task]:
+        """Give the tasks of a step."""
+        return [task for task in self.tasks.values() if task.step == step]
+
+    def order(self) -> Iterator[Task]:
+        """Give all tasks, producers first."""
+        return (self.tasks[name] for name in nx.topological_sort(self.edges))
+
+
+def build(steps: Sequence[Step], units: Units) -> Graph:
+    """Derive tasks and edges.
+
+    Raises
+    ------
+    GraphError
+        An artifact with two producing steps or none, or steps that wait for each other.
+    """
+    _check_producers(steps)
+    written = {
+        step: {unit: tuple(_outputs(step, unit, units)) for unit in units.of(step.per)}
+        for step in steps
+    }
+    index = _Index(
+        file for by_unit in written.values() for files in by_unit.values() for file in files
+    )
+    tasks: dict[str, Task] = {}
+    for step, by_unit in written.items():
+        for unit, outputs in by_unit.items():
+            inputs = tuple(file for artifact in step.inputs for file in index.find(artifact, unit))
+            task = Task(step, unit, inputs, outputs)
+            tasks[task.name] = task
+    graph = Graph(tuple(steps), tasks, nx.DiGraph())
+    graph.edges.add_nodes_from(tasks)
+    for task in tasks.values():
+        graph.edges.add_edges_from((graph.producers[file.path], task.name) for file in task.inputs)
+    if not nx.is_directed_acyclic_graph(graph.edges):
+        circle = " -> ".join(a for a, _ in nx.find_cycle(graph.edges))
+        raise GraphError(f"tasks wait for each other: {circle}")
+    return graph
+
+
+def _check_producers(steps: Sequence[Step]) -> None:
+    producers: dict[Artifact, list[str]] = defaultdict(list)
+    for step in steps:
+        for artifact in step.outputs:
+            producers[artifact].append(step.name)
+    for artifact, names in producers.items():
+        if len(names) > 1:
+            raise GraphError(f"artifact {artifact.name} is written by {' and '.join(names)}")
+    for step in steps:
+        for artifact in step.inputs:
+            if artifact not in producers:
+                raise GraphError(f"step {step.name} reads {artifact.name}, which no step writes")
+
+
+def _outputs(step: Step, unit: Unit, units: Units) -> Iterator[File]:
+    """Give the files that a task writes; an axis beyond its unit takes all values."""
+    for artifact in step.outputs:
+        for full in units.expand(unit, artifact.level):
+            yield File(artifact, full)
+
+
+class _Index:
+    """Finds the files of an artifact that agree with a unit."""
+
+    def __init__(self, files: Iterable[File]) -> None:
+        self._files: dict[Artifact, list[File]] = defaultdict(list)
+        for file in files:
+            self._files[file.artifact].append(file)
+        self._by_key: dict[tuple[Artifact, tuple[str, ...]], dict[Unit, list[File]]] = {}
+
+    def find(self, artifact: Artifact, unit: Unit) -> list[File]:
+        """Give the files, sorted by unit."""
+        shared = tuple(axis for axis, _ in unit.given() if axis in artifact.level)
+        key = (artifact, shared)
+        if key not in self._by_key:
+            groups: dict[Unit, list[File]] = defaultdict(list)
+            for file in sorted(self._files[artifact], key=lambda file: sort_key(file.unit)):
+                groups[file.unit.only(shared)].append(file)
+            self._by_key[key] = groups
+        return self._by_key[key].get(unit.only(shared), [])

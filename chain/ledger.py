@@ -1,0 +1,157 @@
+"""Fingerprints: what a task's result depends on, recorded beside each of its files.
+
+The fingerprint of a task is the hash of its step, i2lc's version, the source of the step's
+modules, the settings it uses, the files from outside that it reads, and the fingerprints of
+the tasks whose artifacts it reads. It is known before anything runs. The record is written
+last: a file with a record is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..steps import store
+from ..steps.contract import Settings, Step
+from .graph import Graph, Task
+
+HEADER_BYTES = 65536
+"""Bytes of a large file or raster that are hashed, beside its size and time."""
+SMALL_FILE = 8 * 1024**2
+"""Files up to this size that are no rasters are hashed whole."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What the result of a task depends on."""
+
+    step: str
+    unit: str
+    version: str
+    code: Mapping[str, str]
+    """Module -> hash of its source."""
+    settings: Mapping[str, Any]
+    """Key -> value, as the step uses it."""
+    sources: Mapping[str, str]
+    """File from outside the run folder -> hash."""
+    inputs: Mapping[str, str]
+    """Artifact (path relative to the output folder) -> fingerprint of the task that wrote it."""
+
+    @property
+    def digest(self) -> str:
+        """The hash of it all."""
+        return _sha(json.dumps(self.facts(), sort_keys=True, default=str).encode())
+
+    def facts(self) -> dict[str, Any]:
+        """Give all parts as plain data."""
+        return {
+            "step": self.step,
+            "unit": self.unit,
+            "version": self.version,
+            "code": dict(self.code),
+            "settings": dict(self.settings),
+            "sources": dict(self.sources),
+            "inputs": dict(self.inputs),
+        }
+
+
+def fingerprints(graph: Graph, settings: Mapping[str, Settings]) -> dict[str, Fingerprint]:
+    """Compute the fingerprint of every task.
+
+    Parameters
+    ----------
+    graph : Graph
+    settings : mapping of step name to Settings
+
+    Returns
+    -------
+    dict of task name to Fingerprint
+    """
+    found: dict[str, Fingerprint] = {}
+    digests: dict[str, str] = {}
+    for task in graph.order():
+        inputs = {file.path: digests[graph.producers[file.path]] for file in task.inputs}
+        found[task.name] = fingerprint(task, settings[task.step.name], inputs)
+        digests[task.name] = found[task.name].digest
+    return found
+
+
+def fingerprint(task: Task, settings: Settings, inputs: Mapping[str, str]) -> Fingerprint:
+    """Compute the fingerprint of one task."""
+    return Fingerprint(
+        step=task.step.name,
+        unit=str(task.unit),
+        version=__version__,
+        code=_code(task.step),
+        settings=settings.model_dump(mode="json"),
+        sources={str(path): _file(path) for path in sorted(task.step.sources(settings, task.unit))},
+        inputs=inputs,
+    )
+
+
+def _code(step: Step) -> dict[str, str]:
+    own = sys.modules[step.run.__module__]
+    return {module.__name__: _source(str(module.__file__)) for module in (own, *step.code)}
+
+
+@cache
+def _source(path: str) -> str:
+    return _sha(Path(path).read_bytes())
+
+
+@cache
+def _file(path: Path) -> str:
+    """Hash a file from outside: small ones whole, rasters by size, time and header."""
+    if not path.is_file():
+        return "missing"
+    facts = path.stat()
+    if path.suffix.lower() not in {".tif", ".tiff", ".jp2"} and facts.st_size <= SMALL_FILE:
+        return _sha(path.read_bytes())
+    with path.open("rb") as file:
+        header = file.read(HEADER_BYTES)
+    return _sha(f"{facts.st_size}|{facts.st_mtime_ns}|".encode() + header)
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def record_path(product: Path) -> Path:
+    """Give the place of the record of a product."""
+    return product.with_name(f".{product.name}.record.json")
+
+
+def write_record(product: Path, made: Fingerprint) -> None:
+    """Write the record of a product that is complete."""
+    record = {
+        **made.facts(),
+        "fingerprint": made.digest,
+        "file": product.name,
+        "bytes": product.stat().st_size,
+    }
+    store.write_json(record_path(product), record)
+
+
+def read_record(product: Path) -> dict[str, Any] | None:
+    """Read the record of a product, None when there is none that opens."""
+    path = record_path(product)
+    try:
+        return store.read_json(path)
+    except (OSError, ValueError):
+        return None
+
+
+def unfinished(product: Path) -> str | None:
+    """Say why a product of an earlier run cannot be built on, or None when it can."""
+    if problem := store.defect(product):
+        return problem
+    if read_record(product) is None:
+        return "it has no record: its task did not end"
+    return None

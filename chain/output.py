@@ -1,0 +1,114 @@
+"""The output folder: adopted when empty, marked, emptied only when it bears the mark."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from .._version import __version__
+from ..errors import InputError
+from ..steps import store
+from .config import Config
+
+MARK = ".i2lc"
+"""File that says: this folder is i2lc's, it may empty it."""
+DISTRIBUTION = "i2lc"
+KEPT = ("final", "features", "model", "logs")
+"""Folders that remove_tmp_files leaves."""
+
+
+def prepare(root: Path, from_first_step: bool, remove: bool) -> None:
+    """Make the output folder ready for a run.
+
+    Parameters
+    ----------
+    root : Path
+        Output folder. A missing or empty one is adopted and marked.
+    from_first_step : bool
+        The run starts at the first step.
+    remove : bool
+        Empty a marked folder first (remove_output_path).
+
+    Raises
+    ------
+    InputError
+        A folder that is not i2lc's, or one with products that must not be removed; it is left
+        as it was.
+    """
+    check(root, from_first_step, remove)
+    if from_first_step and root.is_dir():
+        empty(root)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MARK).write_text(f"output folder of i2lc {__version__}\n", encoding="utf-8")
+
+
+def check(root: Path, from_first_step: bool, remove: bool) -> None:
+    """Refuse an output folder that the run must not use; touches nothing."""
+    if root.exists() and not root.is_dir():
+        raise InputError(f"output_path {root} is a file; name a folder")
+    content = [entry for entry in root.iterdir() if entry.name != MARK] if root.is_dir() else []
+    marked = (root / MARK).is_file()
+    if content and not marked:
+        raise InputError(
+            f"output_path {root} is not empty and bears no mark of i2lc: it was left as it is; "
+            "name an empty or a new folder"
+        )
+    if content and from_first_step and not remove:
+        raise InputError(
+            f"output_path {root} holds products of an earlier run: remove_output_path : True "
+            "replaces them, another output_path keeps them, -starting_step builds on them"
+        )
+
+
+def empty(root: Path) -> None:
+    """Delete all that a marked folder holds, the mark last."""
+    if not (root / MARK).is_file():
+        return
+    for entry in root.iterdir():
+        if entry.name == MARK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    (root / MARK).unlink()
+
+
+def describe(root: Path, config: Config) -> None:
+    """Write the resolved configuration and the versions beside the products."""
+    store.write_json(root / "config_resolved.json", config.resolved())
+    store.write_json(root / "versions.json", versions())
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of i2lc, Python and all that i2lc depends on."""
+    found = {"i2lc": __version__, "python": platform.python_version(), "platform": sys.platform}
+    try:
+        needs = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        needs = []
+    for need in needs:
+        if "extra ==" in need:
+            continue
+        name = need.split(";")[0].strip().split("<")[0].split(">")[0].split("=")[0].split("!")[0]
+        try:
+            found[name.strip()] = metadata.version(name.strip())
+        except metadata.PackageNotFoundError:
+            found[name.strip()] = "not installed"
+    return found
+
+
+def remove_temporary(root: Path) -> None:
+    """Delete all folders of the run but the results (remove_tmp_files)."""
+    for entry in root.iterdir():
+        if entry.is_dir() and entry.name not in KEPT:
+            shutil.rmtree(entry)
+
+
+def read_config(root: Path) -> dict:
+    """Read the resolved configuration of a run."""
+    return json.loads((root / "config_resolved.json").read_text(encoding="utf-8"))

@@ -1,0 +1,149 @@
+"""What the run is about: tiles, strips, seeds, hyperparameter pairs.
+
+Known before the run: planning reads vectors, folder names and raster headers, no pixel.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from pydantic import Field, field_validator
+
+from ..steps import grid, ground_truth
+from ..steps.contract import Unit
+from ..steps.layout import FeatureSettings
+from ..steps.report import Settings as ReportSettings
+from ..steps.sensors.sentinel2 import SENTINEL2
+from ..steps.tile import index_tile
+from ..steps.training import DeepLearning
+
+
+class UnitSettings(
+    FeatureSettings, grid.StripSettings, ground_truth.GroundTruthSettings, ReportSettings
+):
+    """Keys that decide the units of work."""
+
+    list_tile: tuple[str, ...] = Field(description="Tiles, separated by spaces: `T31TCJ T31TDJ`.")
+    deep_learning_parameters: DeepLearning = Field(
+        DeepLearning(), description="The network and its training."
+    )
+
+    @field_validator("list_tile", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("list_tile")
+    @classmethod
+    def _distinct(cls, tiles: tuple[str, ...]) -> tuple[str, ...]:
+        if not tiles:
+            raise ValueError("name at least one tile")
+        if len(set(tiles)) < len(tiles):
+            raise ValueError("a tile is named twice")
+        return tiles
+
+
+@dataclass(frozen=True)
+class Units:
+    """All values of every axis."""
+
+    strips: Mapping[str, int]
+    """Tile -> number of strips."""
+    sampled: Mapping[str, Sequence[int]]
+    """Tile -> strips that the bounding box of a polygon meets."""
+    seeds: int
+    pairs: int
+    """Hyperparameter pairs."""
+
+    @property
+    def tiles(self) -> list[str]:
+        """All tiles, sorted."""
+        return sorted(self.strips)
+
+    def of(self, per: Sequence[str]) -> list[Unit]:
+        """Give all units over the axes `per`."""
+        if "strip" in per or "sampled_strip" in per:
+            strips = (
+                self.sampled
+                if "sampled_strip" in per
+                else {tile: range(count) for tile, count in self.strips.items()}
+            )
+            return [Unit(tile=tile, strip=k) for tile in self.tiles for k in strips[tile]]
+        values = [self._values(axis) for axis in per]
+        return [
+            _unit(dict(zip(per, chosen, strict=True))) for chosen in itertools.product(*values)
+        ]
+
+    def expand(self, unit: Unit, level: Sequence[str]) -> Iterator[Unit]:
+        """Give the units of `level` that agree with `unit`."""
+        known = dict(unit.only(level).given())
+        free = [axis for axis in level if axis not in known]
+        for chosen in itertools.product(*(self._values(axis) for axis in free)):
+            yield _unit({**known, **dict(zip(free, chosen, strict=True))})
+
+    def _values(self, axis: str) -> Sequence[str | int]:
+        match axis:
+            case "tile":
+                return self.tiles
+            case "seed":
+                return range(self.seeds)
+            case "hyp":
+                return range(self.pairs)
+            case _:
+                raise KeyError(axis)
+
+
+def _unit(values: Mapping[str, Any]) -> Unit:
+    return Unit(**values)
+
+
+def plan(settings: UnitSettings) -> Units:
+    """Find the units of a run.
+
+    Raises
+    ------
+    InputError
+        A tile or the ground truth that cannot be read.
+    """
+    grids = {
+        tile: index_tile(settings.s2_path / tile, tile, SENTINEL2, settings).grid
+        for tile in settings.list_tile
+    }
+    truth = ground_truth.read(settings.ground_truth, settings.data_field, settings.proj)
+    bounds = ground_truth.usable(truth).bounds.to_numpy()
+    strips = {
+        tile: grid.strips(gbox.height, settings.number_of_chunks) for tile, gbox in grids.items()
+    }
+    return Units(
+        strips={tile: len(cuts) for tile, cuts in strips.items()},
+        sampled={tile: met(grids[tile], cuts, bounds) for tile, cuts in strips.items()},
+        seeds=settings.runs,
+        pairs=len(settings.deep_learning_parameters.hyperparameters_solver.pairs),
+    )
+
+
+def met(gbox: GeoBox, strips: Sequence[tuple[int, int]], bounds: np.ndarray) -> list[int]:
+    """Give the strips that a bounding box meets.
+
+    Parameters
+    ----------
+    gbox : GeoBox
+        Grid of the tile.
+    strips : sequence of (first row, row behind the last)
+    bounds : ndarray, (polygon, 4)
+        minx, miny, maxx, maxy in the CRS of the lattice.
+    """
+    box = gbox.boundingbox
+    beside = (bounds[:, 2] < box.left) | (bounds[:, 0] > box.right)
+    first = (bounds[~beside, 3] - gbox.transform.f) / gbox.transform.e
+    last = (bounds[~beside, 1] - gbox.transform.f) / gbox.transform.e
+    return [
+        number
+        for number, (start, stop) in enumerate(strips)
+        if np.any((first < stop) & (last >= start))
+    ]

@@ -1,0 +1,102 @@
+"""The executors: this process, one task after another, or workers of dask on this machine."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dask
+from distributed import Client, Future, LocalCluster
+
+
+class InProcess:
+    """Runs tasks one after another in this process; for debugging."""
+
+    slots = 1
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[str, Callable[[Any], Any], Any]] = deque()
+
+    @property
+    def dashboard(self) -> str:
+        """Address of the dashboard: none."""
+        return ""
+
+    def submit(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
+        """Note a task; it runs when it is waited for."""
+        self._waiting.append((key, function, argument))
+
+    def next_done(self) -> tuple[str, Any, BaseException | None]:
+        """Run the next task."""
+        key, function, argument = self._waiting.popleft()
+        return key, function(argument), None
+
+    def close(self) -> None:
+        """Forget the tasks that were not run."""
+        self._waiting.clear()
+
+
+class LocalWorkers:
+    """Runs tasks on processes of this machine, by dask; all sockets on loopback.
+
+    Parameters
+    ----------
+    workers : int
+        Processes; each runs one task at a time.
+    memory : int
+        Bytes for each worker; one that takes more is ended, and its task fails.
+    environment : mapping
+        Environment variables of the workers.
+    """
+
+    def __init__(self, workers: int, memory: int, environment: Mapping[str, str]) -> None:
+        self.slots = workers
+        self._ended: queue.SimpleQueue[tuple[str, Future]] = queue.SimpleQueue()
+        settings = {
+            "distributed.scheduler.allowed-failures": 0,
+            "distributed.scheduler.worker-ttl": None,
+            "distributed.worker.memory.spill": False,
+            "distributed.worker.memory.target": False,
+            "distributed.worker.memory.pause": False,
+            "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536},
+        }
+        with dask.config.set(settings):
+            self._cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=memory,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                env=dict(environment),
+                silence_logs=logging.ERROR,
+            )
+            self._client = Client(self._cluster)
+
+    @property
+    def dashboard(self) -> str:
+        """Address of the dashboard."""
+        return str(self._client.dashboard_link)
+
+    def submit(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
+        """Send a task to the workers."""
+        future = self._client.submit(function, argument, key=key, pure=False, retries=0)
+        future.add_done_callback(lambda ended: self._ended.put((key, ended)))
+
+    def next_done(self) -> tuple[str, Any, BaseException | None]:
+        """Wait for a task to end."""
+        key, future = self._ended.get()
+        error = future.exception() if future.status == "error" else None
+        result = future.result() if future.status == "finished" else None
+        if error is None and result is None:
+            error = RuntimeError(f"the task was {future.status}")
+        future.release()
+        return key, result, error
+
+    def close(self) -> None:
+        """End the workers."""
+        self._client.close()
+        self._cluster.close()

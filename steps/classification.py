@@ -1,0 +1,204 @@
+"""Step 9: classify a strip of a tile with the models of all seeds, in one pass over its pixels."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+
+from ..errors import TaskError
+from ..nn_bank import inference
+from . import features, grid, layout, model_file, rasters, store, warp
+from .artifacts import (
+    CONFIDENCE_STRIP,
+    DATE_GRID,
+    ENVELOPE,
+    LABEL_STRIP,
+    LABELS,
+    MODEL,
+    PROBABILITY_STRIP,
+    TILE_INDEX,
+)
+from .contract import Artifact, Job, Step
+from .kernels import gapfill, indices, resample
+from .labels import Labels
+from .layout import FeatureSettings, Layout, load_dates
+from .model_file import Model
+from .rasters import PROBABILITY_NODATA
+from .tile import TileIndex
+
+log = logging.getLogger(__name__)
+
+PROBABILITY_SCALE = 1000
+
+
+class Settings(FeatureSettings, grid.StripSettings):
+    """Keys that the step uses."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of n pixels."""
+
+    labels: np.ndarray
+    """Class codes, (n,)."""
+    confidence: np.ndarray
+    """Percent of the winning class, uint8 (n,), at least 1."""
+    probabilities: np.ndarray
+    """x 1000, uint16 (class of the run, n)."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The open rasters of one seed."""
+
+    model: Model
+    labels: rasterio.io.DatasetWriter
+    confidence: rasterio.io.DatasetWriter
+    probabilities: rasterio.io.DatasetWriter | None
+
+    def write(self, prediction: Prediction, where: np.ndarray, rows: slice, cols: slice) -> None:
+        """Write the pixels of a block; those outside of `where` are no data."""
+        window = rasters.window_of(rows, cols)
+        for file, values in (
+            (self.labels, prediction.labels),
+            (self.confidence, prediction.confidence),
+        ):
+            block = np.zeros(where.shape, file.dtypes[0])
+            block[where] = values
+            file.write(block, 1, window=window)
+        if self.probabilities is not None:
+            count = len(prediction.probabilities)
+            cube = np.full((count, *where.shape), PROBABILITY_NODATA, np.uint16)
+            cube[:, where] = prediction.probabilities
+            self.probabilities.write(cube, window=window)
+
+
+def classify(job: Job) -> None:
+    """Write label, confidence and, when asked, probabilities of a strip, for every seed."""
+    settings: Settings = job.settings
+    index = TileIndex.load(job.input(TILE_INDEX))
+    classes = Labels.load(job.input(LABELS))
+    dates = load_dates(job.input(DATE_GRID))
+    chosen = Layout.of(settings)
+    start, stop = grid.strips(index.grid.height, settings.number_of_chunks)[
+        int(job.unit.strip or 0)
+    ]
+    strip = grid.crop(index.grid, slice(start, stop), slice(0, index.grid.width))
+    block = features.block_shape(index, chosen, len(dates), job.ram)
+    torch.set_num_threads(1)  # threads work on rows of their own: results never depend on them
+    with ExitStack() as stack:
+        outputs = [
+            _open(job, stack, int(unit.seed or 0), load_checked(path, chosen, dates), strip, block)
+            for unit, path in job.every(MODEL).items()
+        ]
+        envelope = stack.enter_context(rasterio.open(job.input(ENVELOPE)))
+        reader = stack.enter_context(features.FeatureReader(index, chosen, job.cpus))
+        pool = stack.enter_context(ThreadPoolExecutor(job.cpus))
+        for rows, cols in features.blocks((strip.height, strip.width), block):
+            owned = rasters.read(envelope, slice(rows.start + start, rows.stop + start), cols) == 1
+            window = grid.crop(strip, rows, cols)
+            where, values = _features(reader, window, dates, owned)
+            for output in outputs:
+                output.write(
+                    predict(output.model, values, classes, pool, job.cpus), where, rows, cols
+                )
+
+
+def load_checked(path: Path, chosen: Layout, dates: tuple[date, ...]) -> Model:
+    """Load a model and refuse it when its features are not those of the run."""
+    model = model_file.load(path)
+    if model.card.bands != chosen.names or model.card.dates != dates:
+        raise TaskError(f"{path} was trained on other bands or dates than this run has")
+    return model
+
+
+def _open(
+    job: Job, stack: ExitStack, seed: int, model: Model, strip: grid.GeoBox, block: tuple[int, int]
+) -> Output:
+    classes = Labels.load(job.input(LABELS))
+
+    def create(
+        artifact: Artifact, dtype: str, nodata: int, count: int = 1
+    ) -> rasterio.io.DatasetWriter:
+        path = stack.enter_context(store.writing(job.output(artifact, seed=seed)))
+        storage = rasters.storage(block, strip.width)
+        return stack.enter_context(
+            rasters.create(path, strip, dtype, count, nodata=nodata, **storage)
+        )
+
+    asked = job.writes(PROBABILITY_STRIP)
+    return Output(
+        model=model,
+        labels=create(LABEL_STRIP, classes.dtype, 0),
+        confidence=create(CONFIDENCE_STRIP, "uint8", 0),
+        probabilities=create(PROBABILITY_STRIP, "uint16", PROBABILITY_NODATA, len(classes.codes))
+        if asked
+        else None,
+    )
+
+
+def _features(
+    reader: features.FeatureReader, window: grid.GeoBox, dates: tuple[date, ...], owned: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the owned pixels ever seen, bool (y, x), and their features (n, date, band)."""
+    layout_ = reader.layout
+    if not owned.any():
+        return owned, np.zeros((0, len(dates), len(layout_.names)), np.int16)
+    cube = reader.features(window, dates, owned)[:, :, 0]
+    seen = cube[0, 0] != layout_.sensor.nodata
+    where = owned.copy()
+    where[owned] = seen
+    return where, np.ascontiguousarray(cube[:, :, seen].transpose(2, 0, 1))
+
+
+def predict(
+    model: Model, values: np.ndarray, classes: Labels, pool: ThreadPoolExecutor, threads: int
+) -> Prediction:
+    """Predict pixels.
+
+    Parameters
+    ----------
+    model : Model
+    values : ndarray of int16, (n, date, band)
+    classes : Labels
+        Classes of the run; one that the model does not know has probability 0.
+    pool : ThreadPoolExecutor
+    threads : int
+        Rows are shared out among them, in whole batches.
+    """
+    size = -(-len(values) // (threads * inference.BATCH_SIZE)) * inference.BATCH_SIZE
+    pieces = [values[k : k + size] for k in range(0, len(values), size)] if size else []
+    results = list(
+        pool.map(lambda piece: inference.predict(model.network, piece, model.scale), pieces)
+    )
+    outputs = len(model.card.labels)
+    known = np.concatenate(results) if results else np.zeros((0, outputs), np.float32)
+    winner = known.argmax(axis=1)
+    codes = np.array(model.card.labels, np.int64)
+    scaled = np.rint(known * PROBABILITY_SCALE).astype(np.uint16)
+    every = np.zeros((len(classes.codes), len(values)), np.uint16)
+    every[np.searchsorted(classes.codes, codes)] = scaled.T
+    confidence = np.rint(known.max(axis=1, initial=0) * 100)
+    return Prediction(codes[winner], np.maximum(confidence, 1).astype(np.uint8), every)
+
+
+STEP = Step(
+    name="classification",
+    group="classification",
+    title="classify strips",
+    run=classify,
+    settings=Settings,
+    per=("tile", "strip"),
+    inputs=(TILE_INDEX, DATE_GRID, ENVELOPE, LABELS, MODEL),
+    outputs=(LABEL_STRIP, CONFIDENCE_STRIP),
+    resource="classifications",
+    code=(features, layout, warp, grid, gapfill, indices, resample, inference, model_file),
+)
