@@ -16,11 +16,12 @@ from pathlib import Path
 
 import networkx as nx
 
-from ..errors import I2lcError, InputError
+from ..errors import InputError
 from ..scheduler import allocation
 from ..scheduler.drive import Progress, drive
 from ..scheduler.executors import InProcess, LocalWorkers
 from ..steps import check_inputs
+from ..steps.artifacts import CONFIDENCE, MAP, RESULTS_TEXT
 from ..steps.contract import Job, Step
 from . import graph as graphs
 from . import ledger, output, picture, recipe, selection, units
@@ -273,7 +274,15 @@ def _conclude(
     if config.run.remove_tmp_files:
         output.remove_temporary(root)
     say(f"{len(progress.done)} tasks done in {seconds:.0f} s; products in {root}")
+    for path in _headlines(plan):
+        say(f"- {root / path}")
     return OK
+
+
+def _headlines(plan: Plan) -> list[str]:
+    """Give the paths of the products that a user looks at first."""
+    first = {MAP, CONFIDENCE, RESULTS_TEXT}
+    return [file.path for task in plan.tasks for file in task.outputs if file.artifact in first]
 
 
 def _defects(root: Path, tasks: Sequence[graphs.Task]) -> list[str]:
@@ -283,8 +292,3 @@ def _defects(root: Path, tasks: Sequence[graphs.Task]) -> list[str]:
         for file in task.outputs
         if (problem := ledger.unfinished(root / file.path))
     ]
-
-
-def usable_error(error: BaseException) -> bool:
-    """Tell whether an error's text is written for the user."""
-    return isinstance(error, I2lcError)

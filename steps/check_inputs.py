@@ -30,7 +30,7 @@ from .contract import Job, Step, Unit
 from .sensors import sentinel2
 from .sensors.base import Product, Scan
 from .sensors.sentinel2 import SENTINEL2
-from .tile import Header
+from .tile import Header, refuse_finer
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,7 @@ def _names(value: object) -> object:
     return value.split() if isinstance(value, str) else value
 
 
-class Settings(
-    layout.FeatureSettings, ground_truth.GroundTruthSettings, labels.LabelSettings
-):
+class Settings(layout.FeatureSettings, ground_truth.GroundTruthSettings, labels.LabelSettings):
     """Keys that the step uses."""
 
     check_inputs: bool = Field(
@@ -162,11 +160,11 @@ def problems(settings: Settings, cpus: int = 1) -> Report:
     report = Report(errors=tuple(_list_problems(settings)))
     for tile in tiles:
         report += _tile_report(tile, settings)
-    report += Report(errors=tuple(_common_problems(tiles, settings)))
+    grids, refused = _place(tiles, settings)
     polygons, found = _look_at_polygons(settings)
-    report += found
+    report += Report(errors=(*refused, *_date_problems(tiles, settings))) + found
     if polygons is not None:
-        report += _places_report(polygons, tiles, settings)
+        report += _places_report(polygons, grids, settings)
     return report
 
 
@@ -304,22 +302,126 @@ def _type_problems(product: Product, headers: Mapping[str, Header]) -> Iterator[
             yield f"{product.name}: type {wanted} expected of {', '.join(wrong)}"
 
 
-def _common_problems(tiles: list[Tile], settings: Settings) -> Iterator[str]:
-    """Tell what the settings ask of the tiles and cannot have, each sentence once."""
-    sentences = [_attempt(_lattice_grid, tile, settings) for tile in tiles]
-    days = [product.day for tile in tiles for product in tile.scan.products]
-    if days:
-        sentences.append(_attempt(layout.date_grid, days, settings))
-    yield from dict.fromkeys(sentence for sentence in sentences if sentence)
+def _place(tiles: list[Tile], settings: Settings) -> tuple[dict[str, GeoBox], list[str]]:
+    """Bring the tiles to the lattice.
+
+    Returns
+    -------
+    grids : dict
+        Grid on the lattice of each tile whose files tell it.
+    refused : list of str
+        A sentence for each reason why the lattice cannot be had.
+    """
+    grids: dict[str, GeoBox] = {}
+    refused: dict[str, None] = {}
+    for tile in tiles:
+        if (native := tile.native) is None:
+            continue
+        try:
+            grids[tile.name] = _lattice_grid(tile.name, native, settings)
+            refuse_finer(settings, native)
+        except InputError as error:
+            refused[str(error)] = None
+    return grids, list(refused)
 
 
-def _lattice_grid(tile: Tile, settings: Settings) -> GeoBox | None:
-    """Give the tile's grid on the lattice, None where no file tells it."""
-    native = tile.native
-    if native is None:
-        return None
-    tile_module.refuse_finer(settings, native)
+def _lattice_grid(name: str, native: GeoBox, settings: Settings) -> GeoBox:
     try:
         return grid.lattice_geobox(native, settings.proj, settings.resolution)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"tile {tile.name} cannot be brought to {settings.proj}") from error
+    except (ValueError, OverflowError) as error:  # pyproj gives infinity
+        raise InputError(f"tile {name} lies outside of what {settings.proj} can show") from error
+
+
+def _date_problems(tiles: list[Tile], settings: Settings) -> list[str]:
+    """Tell whether the settings leave no date to the features."""
+    days = [product.day for tile in tiles for product in tile.scan.products]
+    try:
+        if days:
+            layout.date_grid(days, settings)
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+# Polygons.
+
+
+def _look_at_polygons(settings: Settings) -> tuple[gpd.GeoDataFrame | None, Report]:
+    """Read the polygons and look at their geometries and classes.
+
+    Returns
+    -------
+    polygons : GeoDataFrame or None
+        Those that the chain uses, in proj; None where they cannot be read.
+    report : Report
+    """
+    path = settings.ground_truth
+    try:
+        truth = ground_truth.read(path, settings.data_field, settings.proj)
+    except InputError:
+        errors = ground_truth.problems_of(path, settings.data_field)
+        return None, Report(errors=(*errors, *_class_problems((), settings)))
+    polygons = ground_truth.usable(truth)
+    found = geometry.findings(truth.frame)
+    errors = [f"{path}: {finding.text}" for finding in found if finding.hurts]
+    if polygons.empty:
+        errors.append(f"{path} has no polygon with a class")
+    errors += _class_problems(polygons["value"], settings)
+    copes = tuple(f"{path}: {finding.text}" for finding in found if not finding.hurts)
+    return polygons, Report(tuple(errors), copes)
+
+
+def _class_problems(values: Iterable[int | str], settings: Settings) -> list[str]:
+    codes = labels.codes_of(values)
+    return labels.problems_of(codes, settings.nomenclature_path, settings.color_table)
+
+
+def _places_report(
+    polygons: gpd.GeoDataFrame, grids: Mapping[str, GeoBox], settings: Settings
+) -> Report:
+    """Tell which tiles and classes have no polygon, or one."""
+    boxes = [gbox.extent.geom for gbox in grids.values()]
+    meets = geometry.meeting_boxes(polygons.geometry.to_numpy(), boxes)
+    complete = len(grids) == len(set(settings.list_tile))
+    inside = meets.any(axis=0)
+    if complete and grids and not inside.any() and len(polygons):
+        text = f"no polygon of {settings.ground_truth} lies inside the tiles {' '.join(grids)}"
+        return Report(errors=(text,))
+    bare = [name for name, some in zip(grids, meets.any(axis=1), strict=True) if not some]
+    report = Report(
+        warnings=tuple(f"tile {name} has no polygon: it is mapped only" for name in bare)
+    )
+    values = polygons["value"].to_numpy()
+    return report + _classes_report(values, inside, complete)
+
+
+def _classes_report(values: np.ndarray, inside: np.ndarray, complete: bool) -> Report:
+    """Count the polygons of each class; `complete` says whether all tiles are known."""
+    told, counts = [], []
+    for value in sorted(set(values), key=lambda value: (str(type(value)), value)):
+        member = values == value
+        here = int((member & inside).sum())
+        counts.append(f"class {value}: {int(member.sum())} polygons, {here} inside the tiles")
+        if complete and here == 0:
+            told.append(f"class {value} has no polygon inside the tiles: it cannot be mapped")
+        if complete and here == 1:
+            told.append(
+                f"class {value} has one polygon inside the tiles: it is learnt, but not validated "
+                "(unless split_ground_truth is False)"
+            )
+    return Report(warnings=tuple(told), counts=tuple(counts))
+
+
+STEP = Step(
+    name="check_inputs",
+    group="init",
+    title="check the inputs",
+    run=check,
+    settings=Settings,
+    per=(),
+    inputs=(),
+    outputs=(INPUT_REPORT,),
+    resource="check_inputs",
+    sources=sources,
+    code=(geometry, grid, ground_truth, labels, layout, sentinel2, tile_module),
+)

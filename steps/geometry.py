@@ -24,7 +24,6 @@ hundredth of a Sentinel-2 pixel, more than what a change of CRS does to a common
 NAMED = 10
 """Features that a sentence names before it says "and N more"."""
 _CHUNK = 10_000  # shapes whose neighbours are held at one time
-_INTERIORS_MEET = "T********"  # DE-9IM
 _POLYGONAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
@@ -127,10 +126,10 @@ def _meeting(tree: shapely.STRtree, shapes: Shapes, start: int) -> Pairs:
 
 
 def _sharing(shapes: Shapes, pairs: Pairs, tolerance: float) -> Pairs:
-    """Keep the pairs that share an area.
+    """Keep the pairs that share more than `tolerance`.
 
-    Neighbours that only touch and polygons deep inside others are the most, and are told
-    apart without an intersection, which is slow.
+    Neighbours and polygons deep inside others are the most; both are told without an
+    intersection, which is slow.
     """
     area = shapely.area(shapes)
     swapped = area[pairs[:, 0]] < area[pairs[:, 1]]
@@ -138,11 +137,25 @@ def _sharing(shapes: Shapes, pairs: Pairs, tolerance: float) -> Pairs:
     shapely.prepare(shapes[np.unique(large)])
     shared = area[small]
     rest = np.flatnonzero(~shapely.contains_properly(shapes[large], shapes[small]))
-    apart = ~shapely.relate_pattern(shapes[large[rest]], shapes[small[rest]], _INTERIORS_MEET)
+    apart = _apart(shapes, large[rest], small[rest], tolerance)
     shared[rest[apart]] = 0.0
     cut = rest[~apart]
     shared[cut] = shapely.area(shapely.intersection(shapes[large[cut]], shapes[small[cut]]))
     return pairs[shared > tolerance]
+
+
+def _apart(
+    shapes: Shapes, large: NDArray[np.intp], small: NDArray[np.intp], tolerance: float
+) -> NDArray[np.bool_]:
+    """Tell which pairs surely share no more than `tolerance`, if only as neighbours do.
+
+    The smaller one is shrunk by so little that it loses no more than that; the pair is apart
+    where what is left does not meet the larger one.
+    """
+    own, place = np.unique(small, return_inverse=True)
+    core = shapely.buffer(shapes[own], -0.9 * tolerance / shapely.length(shapes[own]), 1)
+    sure = shapely.area(shapes[own]) - shapely.area(core) <= tolerance
+    return sure[place] & ~shapely.intersects(shapes[large], core[place])
 
 
 def meeting_boxes(shapes: Shapes, boxes: Sequence[shapely.Geometry]) -> NDArray[np.bool_]:

@@ -88,7 +88,7 @@ def as_text(runs: Sequence[Run], classes: Labels, split: Mapping[str, Any]) -> s
     lines.append(f"{'Largest class:':<20}{share.mean:.3f}  (share of the reference pixels)")
     if len(runs) > 1:
         lines.append("+-: 95 % Student interval of the mean, spread over random splits")
-    lines += ["", *_class_lines(runs, classes), "", *_remarks(runs, split)]
+    lines += ["", *_class_lines(runs, classes), "", *_remarks(runs, classes, split)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -127,12 +127,13 @@ def _shown(value: Spread) -> str:
     return f"{value.mean:.3f} +- {value.half_width:.3f}"
 
 
-def _remarks(runs: Sequence[Run], split: Mapping[str, Any]) -> list[str]:
+def _remarks(runs: Sequence[Run], classes: Labels, split: Mapping[str, Any]) -> list[str]:
     lost = sum(int(run.matrix.unclassified.sum()) for run in runs)
     remarks = [f"Reference pixels without a class in the map, left out: {lost}"]
+    names = {label.value: label.name for label in classes.classes}
     remarks += [
-        f"Class {name} has one polygon: learnt, not validated, not in the scores"
-        for name in split["single_polygon_classes"]
+        f"Class {names[value]} has one polygon: learnt, not validated, not in the scores"
+        for value in split["single_polygon_classes"]
     ]
     both = sum(split["pixels_claimed_by_both_sides"].values())
     counts = {

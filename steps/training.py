@@ -151,8 +151,11 @@ def _run_apart(order: dict[str, Any], threads: int) -> None:
 
 
 def _relayed(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Pass the lines of the process on to the log, at the level that each begins with."""
     for line in process.stdout or ():
-        log.info("%s", line.rstrip())
+        level, _, text = line.rstrip().partition(" ")
+        number = logging.getLevelNamesMapping().get(level)
+        log.log(number or logging.INFO, "%s", text if number else line.rstrip())
         yield line.rstrip()
 
 
