@@ -16,7 +16,7 @@ import pyproj
 from affine import Affine
 from rasterio.warp import Resampling, reproject
 
-from i2lc.steps.kernels import resample
+from i2lc.steps.kernels import cubic, planning
 
 NODATA = -10000
 UTM, LAMBERT = "EPSG:32631", "EPSG:2154"
@@ -72,11 +72,11 @@ def compare(
     out = np.empty((SIZE, SIZE), np.int16)
     theirs = np.full((SIZE, SIZE), NODATA, np.int16)
     halves = [slice(0, SIZE // 2), slice(SIZE // 2, SIZE)]
-    plans = [resample.plan(r[s], c if c.ndim == 1 else c[s], array.shape) for s in halves]
+    plans = [planning.plan(r[s], c if c.ndim == 1 else c[s], array.shape) for s in halves]
     sources = [array[slice(*p.window[0]), slice(*p.window[1])] for p in plans]
 
     def half(k: int) -> None:
-        resample.cubic(sources[k], plans[k], NODATA, out[halves[k]])
+        cubic.cubic(sources[k], plans[k], NODATA, out[halves[k]])
 
     def gdal() -> None:
         reproject(

@@ -115,3 +115,7 @@ def _chain(options: argparse.Namespace) -> int:
             execution_graph_files=tuple(options.execution_graph_files),
         ),
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,8 @@ when they disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import ConfigError
 from ..steps.contract import Settings, UserPath
-from . import names, syntax
+from . import kinds, names, syntax
 from .recipe import GROUPS, STEPS
 from .units import UnitSettings
 
@@ -140,22 +141,21 @@ def load(path: Path) -> Config:
         All that is wrong with it, a line each, with file and line.
     """
     document, warnings = names.modernise(syntax.read(path))
-    _refuse_unknown(document)
-    values, homes = _flatten(document)
-    reader = _Reader(document, values, homes)
+    problems = [*_unknown(document), *_disagreements(document)]
+    reader = _Reader(document, problems)
     run = reader.part(RunSettings)
     units = reader.part(UnitSettings)
     steps = {step.name: reader.part(step.settings) for step in STEPS}
-    if reader.problems:
-        raise ConfigError("\n".join(reader.problems))
+    if run is not None:
+        reader.look_at_bands(run)
+        reader.look_at_output(run.output_path, steps.values())
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
     assert run is not None
     assert units is not None
-    if run.extract_bands is False and "keep_bands" in values:
-        raise ConfigError(f"{path}: extract_bands False contradicts keep_bands; drop one of them")
-    _refuse_inputs_inside(path, run.output_path, steps)
     return Config(
         path=path,
-        given=values,
+        given=reader.values,
         run=run,
         units=units,
         steps={name: settings for name, settings in steps.items() if settings is not None},
@@ -172,12 +172,6 @@ def fields() -> dict[str, FieldInfo]:
     return found
 
 
-def nested(info: FieldInfo) -> type[BaseModel] | None:
-    """Give the model of a key whose value is a mapping of its own."""
-    kind = info.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
 def supported() -> dict[str, tuple[str, ...]]:
     """Give the keys of every section, nested sections with dots."""
     known = dict(SECTIONS)
@@ -189,7 +183,7 @@ def supported() -> dict[str, tuple[str, ...]]:
 
 
 def _nested_sections(name: str, info: FieldInfo) -> Iterator[tuple[str, tuple[str, ...]]]:
-    model = nested(info)
+    model = kinds.nested(info)
     if model is None:
         return
     yield name, tuple(f.alias or key for key, f in model.model_fields.items())
@@ -197,76 +191,110 @@ def _nested_sections(name: str, info: FieldInfo) -> Iterator[tuple[str, tuple[st
         yield from _nested_sections(f"{name}.{key}", inner)
 
 
-def _refuse_unknown(document: syntax.Document) -> None:
-    """Refuse the first section or key that i2lc does not know."""
+def _unknown(document: syntax.Document) -> Iterator[str]:
+    """Tell the sections and keys that i2lc does not know."""
     known = supported()
     for section, content in document.data.items():
         if section not in SECTIONS:
-            raise names.unknown_key_error((section,), document, known)
-        if not isinstance(content, dict):
-            raise ConfigError(f"{document.where((section,))}: section {section} needs braces {{ }}")
-        for key in content:
-            if key not in SECTIONS[section]:
-                raise names.unknown_key_error((section, key), document, known)
+            yield str(names.unknown_key_error((section,), document, known))
+        elif not isinstance(content, dict):
+            where = document.where((section,))
+            yield f"{where}: section {section}: got {content!r}, expected {kinds.IN_BRACES}"
+        else:
+            for key in content:
+                if key not in SECTIONS[section]:
+                    yield str(names.unknown_key_error((section, key), document, known))
 
 
-def _flatten(document: syntax.Document) -> tuple[dict[str, Any], dict[str, str]]:
-    """Give the value and the section of every key; two sections must agree."""
-    values: dict[str, Any] = {}
-    homes: dict[str, str] = {}
+def _entries(document: syntax.Document) -> Iterator[tuple[str, str, Any]]:
+    """Yield section, key and value of all that i2lc knows."""
     for section, content in document.data.items():
-        for key, value in content.items():
-            if key in values and values[key] != value:
-                raise ConfigError(
-                    f"{document.where((section, key))}: {section}.{key} is {value}, but "
-                    f"{homes[key]}.{key} is {values[key]} "
-                    f"({document.where((homes[key], key))}); give one value"
-                )
-            values[key] = value
-            homes.setdefault(key, section)
-    return values, homes
+        for key, value in content.items() if isinstance(content, dict) else ():
+            if key in SECTIONS.get(section, ()):
+                yield section, key, value
+
+
+def _disagreements(document: syntax.Document) -> Iterator[str]:
+    """Tell the keys to which two sections give two values."""
+    first: dict[str, tuple[str, Any]] = {}
+    for section, key, value in _entries(document):
+        home, other = first.setdefault(key, (section, value))
+        if other != value:
+            line = document.positions[home, key][0]
+            yield (
+                f"{document.where((section, key))}: {section}.{key} is {value}, but "
+                f"{home}.{key} is {other} (line {line}): give it once, or the same value twice"
+            )
 
 
 class _Reader:
-    """Builds settings models from the flat values and gathers what is wrong."""
+    """Builds settings models from the values of a document and gathers what is wrong."""
 
-    def __init__(
-        self, document: syntax.Document, values: Mapping[str, Any], homes: Mapping[str, str]
-    ) -> None:
+    def __init__(self, document: syntax.Document, problems: list[str]) -> None:
         self._document = document
-        self._values = values
-        self._homes = homes
-        self.problems: list[str] = []
+        self._homes: dict[str, str] = {}
+        self._problems = problems
+        self.values: dict[str, Any] = {}
+        """Key -> value as written; a key of two sections once."""
+        for section, key, value in _entries(document):
+            self._homes.setdefault(key, section)
+            self.values.setdefault(key, value)
 
     def part(self, model: type[Model]) -> Model | None:
         """Build a model from the keys that it has; None when something is wrong."""
-        given = {key: self._values[key] for key in model.model_fields if key in self._values}
+        given = {key: self.values[key] for key in model.model_fields if key in self.values}
         try:
             folder = self._document.path.absolute().parent
             return model.model_validate(given, context={"folder": folder})
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                text = self._told(detail)
-                if text not in self.problems:
-                    self.problems.append(text)
+            self._problems.extend(
+                self._told(model, detail) for detail in error.errors(include_url=False)
+            )
             return None
 
-    def _told(self, detail: Any) -> str:
+    def look_at_bands(self, run: RunSettings) -> None:
+        """Tell when keep_bands is given and extract_bands says not to use it."""
+        if run.extract_bands is False and "keep_bands" in self.values:
+            self._problems.append(
+                f"{self._where('extract_bands')}: extract_bands False contradicts keep_bands: "
+                "drop one of them"
+            )
+
+    def look_at_output(self, output: Path, steps: Iterable[Settings | None]) -> None:
+        """Tell which inputs lie in the output folder: emptying it would delete them."""
+        inputs = {f"{key} {path}": path for part in steps if part for key, path in _paths(part)}
+        inputs["this configuration file"] = self._document.path
+        folder = output.resolve()
+        held = [name for name, path in inputs.items() if path.resolve().is_relative_to(folder)]
+        if held:
+            self._problems.append(
+                f"{self._where('output_path')}: output_path {output} holds inputs: "
+                f"{', '.join(held)}; give the outputs a folder of their own"
+            )
+
+    def _where(self, key: str) -> str:
+        return self._document.where((self._homes.get(key, ""), key))
+
+    def _told(self, model: type[Settings], detail: Any) -> str:
         """Turn an error of pydantic into a sentence with file and line."""
         path = tuple(str(part) for part in detail["loc"])
         if not path:
-            return f"{self._document.path}: {_message(detail)}"
+            return self._contradiction(_message(detail))
         if detail["type"] == "missing" and len(path) == 1:
             section = next(name for name, keys in SECTIONS.items() if path[0] in keys)
-            return f"{self._document.path}: {section}.{path[0]} is missing; {_about(path[0])}"
+            return f"{self._document.path}: {section}.{path[0]} is missing ({_about(path[0])})"
         place = (self._homes.get(path[0], "chain"), *path)
         if detail["type"] == "extra_forbidden":
-            error = names.unknown_key_error(place, self._document, supported())
-            return str(error)
-        got = detail.get("input")
-        shown = "" if isinstance(got, dict) else f", got {got!r}"
-        key = ".".join(p for p in place if not p.isdigit())
-        return f"{self._document.where(place)}: {key}: {_message(detail)}{shown}"
+            return str(names.unknown_key_error(place, self._document, supported()))
+        key = ".".join(part for part in place if not part.isdigit())
+        return f"{self._document.where(place)}: {key}: {_complaint(model, path, detail)}"
+
+    def _contradiction(self, message: str) -> str:
+        """Tell what several keys of a model disagree on, at the first of them in the file."""
+        keys = [key for key in self._homes if re.search(rf"\b{key}\b", message)]
+        places = [self._document.positions[self._homes[key], key] for key in keys]
+        where = self._where(keys[places.index(min(places))]) if keys else self._document.path
+        return f"{where}: {message}"
 
 
 def _about(key: str) -> str:
@@ -274,17 +302,23 @@ def _about(key: str) -> str:
 
 
 def _message(detail: Any) -> str:
-    text = str(detail["msg"]).removeprefix("Value error, ")
-    return text[:1].lower() + text[1:] if text.startswith("Input ") else text
+    return str(detail["msg"]).removeprefix("Value error, ")
 
 
-def _refuse_inputs_inside(path: Path, output: Path, steps: Mapping[str, Settings | None]) -> None:
-    """Refuse an output folder that holds inputs: emptying it would delete them."""
-    for settings in steps.values():
-        for key in type(settings).model_fields if settings else ():
-            value = getattr(settings, key)
-            if isinstance(value, Path) and value.resolve().is_relative_to(output.resolve()):
-                raise ConfigError(
-                    f"{path}: {key} {value} lies inside output_path {output}: "
-                    "inputs and outputs need folders of their own"
-                )
+def _complaint(model: type[Settings], path: Sequence[str], detail: Any) -> str:
+    """Say what was got and what is expected in its place."""
+    got = detail.get("input")
+    if detail["type"] == "value_error":
+        return _message(detail) if isinstance(got, dict) else f"got {got!r}: {_message(detail)}"
+    info = kinds.find((model,), path)
+    return f"got {got!r}, expected {kinds.wanted(info) if info else _message(detail)}"
+
+
+def _paths(settings: BaseModel) -> Iterator[tuple[str, Path]]:
+    """Yield the keys of a model, and of those inside it, that hold a path."""
+    for key, info in type(settings).model_fields.items():
+        value = getattr(settings, key)
+        if isinstance(value, BaseModel):
+            yield from _paths(value)
+        elif isinstance(value, Path):
+            yield info.alias or key, value

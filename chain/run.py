@@ -201,7 +201,7 @@ def worker_environment() -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "GDAL_NUM_THREADS": "1",
-        "GDAL_CACHEMAX": "64",
+        "GDAL_CACHEMAX": "32",
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": "NO",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", ""),

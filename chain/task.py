@@ -62,8 +62,13 @@ def execute(order: Order) -> Outcome:
             error = caught
             log.error("%s", traceback.format_exc())
         seconds = time.monotonic() - start
-        log.info("end %s after %.1f s", order.name, seconds)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        log.info(
+            "end %s after %.1f s, peak memory of the worker %.0f MB",
+            order.name,
+            seconds,
+            peak / 1e6,
+        )
     kind = type(error).__name__ if error else ""
     return Outcome(order.name, _sentence(error), kind, seconds, peak, os.getpid())
 

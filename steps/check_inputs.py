@@ -6,11 +6,13 @@ lets pass, later steps take for granted.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
@@ -131,10 +133,15 @@ def check(job: Job) -> None:
     report = problems(settings, job.cpus)
     for sentence in report.warnings:
         log.warning("%s", sentence)
+    refuse(report)
+    store.write_text(job.output(INPUT_REPORT), report.text())
+
+
+def refuse(report: Report) -> None:
+    """Raise InputError with a line for each error of the report, if there is one."""
     if report.errors:
         word = "problem" if len(report.errors) == 1 else "problems"
         raise InputError(f"{len(report.errors)} {word} in the inputs:\n{_list(report.errors)}")
-    store.write_text(job.output(INPUT_REPORT), report.text())
 
 
 def _list(lines: Iterable[str]) -> str:
@@ -201,19 +208,42 @@ def _look_at_tiles(settings: Settings, cpus: int) -> list[Tile]:
 
 
 def probe(path: Path) -> Probe:
-    """Read the header of a raster and its last pixel, which a truncated file does not have."""
+    """Read the header of a raster and its last pixel; both are beyond a truncated file."""
     try:
         with rasterio.open(path) as raster:
             gbox = GeoBox(raster.shape, raster.transform, raster.crs)
-            rows, cols = raster.block_shapes[0]
-            header = Header(gbox, (rows, cols), raster.dtypes[0])
-            try:
-                raster.read(1, window=Window(raster.width - 1, raster.height - 1, 1, 1))
-            except Exception:  # any failure to read is the answer
-                return f"{path} is truncated or damaged (its last pixel cannot be read)"
-            return header
+            header = Header(gbox, raster.block_shapes[0], raster.dtypes[0])
+            return _damage(path, raster) or header
     except Exception as error:  # any failure to open is the answer
         return f"{path} does not open as a raster ({error})"
+
+
+def _damage(path: Path, raster: rasterio.DatasetReader) -> str | None:
+    """Say what of a raster's pixels is lost, None where nothing is."""
+    size, stated = path.stat().st_size, _end_of_blocks(raster)
+    if size < stated:
+        return f"{path} is truncated: it has {size} of {stated} bytes"
+    try:
+        raster.read(1, window=Window(raster.width - 1, raster.height - 1, 1, 1))
+    except Exception:  # any failure to read is the answer
+        return f"{path} is damaged: its last pixel cannot be read"
+    return None
+
+
+def _end_of_blocks(raster: rasterio.DatasetReader) -> int:
+    """Give the byte behind the last block of a GeoTIFF, 0 for another format.
+
+    The last block of the file need not be that of the last pixel: a writer may store blocks
+    in any order, and GDAL does.
+    """
+    rows, cols = raster.block_shapes[0]
+    places = itertools.product(range(ceil(raster.width / cols)), range(ceil(raster.height / rows)))
+    ends = (
+        int(raster.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=1) or 0)
+        + int(raster.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=1) or 0)
+        for col, row in places
+    )
+    return max(ends, default=0)
 
 
 def _list_problems(settings: Settings) -> Iterator[str]:
@@ -249,7 +279,7 @@ def _tile_report(tile: Tile, settings: Settings) -> Report:
     for product in scan.products:
         errors += _product_problems(product, tile.probes, first)
     span = f", {days[0]} to {days[-1]}" if days else ""
-    count = f"tile {tile.name}: {len(scan.products)} products, {len(days)} dates{span}"
+    count = f"tile {tile.name}: products {len(scan.products)}, dates {len(days)}{span}"
     return Report(tuple(f"tile {tile.name}: {error}" for error in errors), counts=(count,))
 
 
@@ -358,8 +388,8 @@ def _look_at_polygons(settings: Settings) -> tuple[gpd.GeoDataFrame | None, Repo
     path = settings.ground_truth
     try:
         truth = ground_truth.read(path, settings.data_field, settings.proj)
-    except InputError:
-        errors = ground_truth.problems_of(path, settings.data_field)
+    except InputError as error:
+        errors = ground_truth.problems_of(path, settings.data_field) or [str(error)]
         return None, Report(errors=(*errors, *_class_problems((), settings)))
     polygons = ground_truth.usable(truth)
     found = geometry.findings(truth.frame)
@@ -383,11 +413,11 @@ def _places_report(
     boxes = [gbox.extent.geom for gbox in grids.values()]
     meets = geometry.meeting_boxes(polygons.geometry.to_numpy(), boxes)
     complete = len(grids) == len(set(settings.list_tile))
-    inside = meets.any(axis=0)
+    inside = np.logical_or.reduce(meets, axis=0)
     if complete and grids and not inside.any() and len(polygons):
         text = f"no polygon of {settings.ground_truth} lies inside the tiles {' '.join(grids)}"
         return Report(errors=(text,))
-    bare = [name for name, some in zip(grids, meets.any(axis=1), strict=True) if not some]
+    bare = [name for name, some in zip(grids, meets, strict=True) if not some.any()]
     report = Report(
         warnings=tuple(f"tile {name} has no polygon: it is mapped only" for name in bare)
     )
@@ -401,7 +431,7 @@ def _classes_report(values: np.ndarray, inside: np.ndarray, complete: bool) -> R
     for value in sorted(set(values), key=lambda value: (str(type(value)), value)):
         member = values == value
         here = int((member & inside).sum())
-        counts.append(f"class {value}: {int(member.sum())} polygons, {here} inside the tiles")
+        counts.append(f"class {value}: polygons {int(member.sum())}, inside the tiles {here}")
         if complete and here == 0:
             told.append(f"class {value} has no polygon inside the tiles: it cannot be mapped")
         if complete and here == 1:

@@ -15,7 +15,7 @@ import torch
 
 from ..errors import TaskError
 from ..nn_bank import inference
-from . import features, grid, layout, model_file, rasters, store, warp
+from . import features, grid, layout, model_file, rasters, store
 from .artifacts import (
     CONFIDENCE_STRIP,
     DATE_GRID,
@@ -27,7 +27,6 @@ from .artifacts import (
     TILE_INDEX,
 )
 from .contract import Artifact, Job, Step
-from .kernels import gapfill, indices, resample
 from .labels import Labels
 from .layout import FeatureSettings, Layout, load_dates
 from .model_file import Model
@@ -107,9 +106,7 @@ def classify(job: Job) -> None:
             window = grid.crop(strip, rows, cols)
             where, values = _features(reader, window, dates, owned)
             for output in outputs:
-                output.write(
-                    predict(output.model, values, classes, pool, job.cpus), where, rows, cols
-                )
+                output.write(predict(output.model, values, classes, pool), where, rows, cols)
 
 
 def load_checked(path: Path, chosen: Layout, dates: tuple[date, ...]) -> Model:
@@ -148,43 +145,44 @@ def _open(
 def _features(
     reader: features.FeatureReader, window: grid.GeoBox, dates: tuple[date, ...], owned: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the owned pixels ever seen, bool (y, x), and their features (n, date, band)."""
+    """Give the owned pixels ever seen, bool (y, x), and their features (date, band, n)."""
     layout_ = reader.layout
     if not owned.any():
-        return owned, np.zeros((0, len(dates), len(layout_.names)), np.int16)
+        return owned, np.zeros((len(dates), len(layout_.names), 0), np.int16)
     cube = reader.features(window, dates, owned)[:, :, 0]
     seen = cube[0, 0] != layout_.sensor.nodata
     where = owned.copy()
     where[owned] = seen
-    return where, np.ascontiguousarray(cube[:, :, seen].transpose(2, 0, 1))
+    return where, cube if seen.all() else cube[:, :, seen]
 
 
 def predict(
-    model: Model, values: np.ndarray, classes: Labels, pool: ThreadPoolExecutor, threads: int
+    model: Model, values: np.ndarray, classes: Labels, pool: ThreadPoolExecutor
 ) -> Prediction:
     """Predict pixels.
 
     Parameters
     ----------
     model : Model
-    values : ndarray of int16, (n, date, band)
+    values : ndarray of int16, (date, band, n)
     classes : Labels
         Classes of the run; one that the model does not know has probability 0.
     pool : ThreadPoolExecutor
-    threads : int
-        Rows are shared out among them, in whole batches.
+        Its threads share the batches.
     """
-    size = -(-len(values) // (threads * inference.BATCH_SIZE)) * inference.BATCH_SIZE
-    pieces = [values[k : k + size] for k in range(0, len(values), size)] if size else []
-    results = list(
-        pool.map(lambda piece: inference.predict(model.network, piece, model.scale), pieces)
-    )
+    count = values.shape[2]
+
+    def one(start: int) -> np.ndarray:
+        piece = values[:, :, start : start + inference.BATCH_SIZE].transpose(2, 0, 1)
+        return inference.predict(model.network, np.ascontiguousarray(piece), model.scale)
+
+    results = list(pool.map(one, range(0, count, inference.BATCH_SIZE)))
     outputs = len(model.card.labels)
     known = np.concatenate(results) if results else np.zeros((0, outputs), np.float32)
     winner = known.argmax(axis=1)
     codes = np.array(model.card.labels, np.int64)
     scaled = np.rint(known * PROBABILITY_SCALE).astype(np.uint16)
-    every = np.zeros((len(classes.codes), len(values)), np.uint16)
+    every = np.zeros((len(classes.codes), count), np.uint16)
     every[np.searchsorted(classes.codes, codes)] = scaled.T
     confidence = np.rint(known.max(axis=1, initial=0) * 100)
     return Prediction(codes[winner], np.maximum(confidence, 1).astype(np.uint8), every)
@@ -200,5 +198,5 @@ STEP = Step(
     inputs=(TILE_INDEX, DATE_GRID, ENVELOPE, LABELS, MODEL),
     outputs=(LABEL_STRIP, CONFIDENCE_STRIP),
     resource="classifications",
-    code=(features, layout, warp, grid, gapfill, indices, resample, inference, model_file),
+    code=(features, *features.CODE, layout, inference, model_file),
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 
 import numpy as np
 import rasterio
@@ -27,6 +27,8 @@ from .layout import ROLES, Layout
 from .sensors.base import Product
 from .tile import TileIndex
 
+CODE: tuple[ModuleType, ...] = (*warp.CODE, warp, gapfill, indices)
+"""Modules whose text decides, beside this one, what a feature is."""
 BLOCK_BYTES = 96 * 1024**2
 """Memory that the arrays of a block may take."""
 BLOCK_SHARE = 8

@@ -153,7 +153,8 @@ def _apart(
     where what is left does not meet the larger one.
     """
     own, place = np.unique(small, return_inverse=True)
-    core = shapely.buffer(shapes[own], -0.9 * tolerance / shapely.length(shapes[own]), 1)
+    width = 0.9 * tolerance / shapely.length(shapes[own])
+    core = shapely.buffer(shapes[own], -width, quad_segs=1)
     sure = shapely.area(shapes[own]) - shapely.area(core) <= tolerance
     return sure[place] & ~shapely.intersects(shapes[large], core[place])
 

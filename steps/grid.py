@@ -18,7 +18,7 @@ import rasterio
 from affine import Affine
 from odc.geo import CRS
 from odc.geo.geobox import GeoBox, geobox_union_conservative
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 from pyproj import Transformer
 from pyproj.exceptions import CRSError
 
@@ -53,6 +53,15 @@ class LatticeSettings(Settings):
         description="Size of an output pixel in metres, one number or [x, y]; native (10) by "
         "default. Coarser than native is an area mean; finer is refused.",
     )
+
+    @field_validator("spatial_resolution", mode="before")
+    @classmethod
+    def _one_or_two_sizes(cls, value: object) -> object:
+        sizes = value if isinstance(value, list | tuple) else (value,)
+        numbers = all(type(size) in (int, float) and size > 0 for size in sizes)
+        if not numbers or len(sizes) > 2:
+            raise ValueError("give metres above 0, one number or [x, y]")
+        return sizes[0] if len(sizes) == 1 else value
 
     @property
     def resolution(self) -> tuple[float, float] | None:

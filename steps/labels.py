@@ -98,7 +98,7 @@ def read_colors(path: Path) -> dict[str, Color]:
     Raises
     ------
     InputError
-        A line of another form, with its number.
+        A line of another form, or a label given twice, with the number of the line.
     """
     colors: dict[str, Color] = {}
     for number, line in _lines(path):
@@ -109,6 +109,8 @@ def read_colors(path: Path) -> dict[str, Color]:
             raise InputError(f"{path}, line {number}: want 'label R G B', got '{line}'") from error
         if not all(0 <= value <= 255 for value in (red, green, blue)):
             raise InputError(f"{path}, line {number}: R G B lie between 0 and 255, got '{line}'")
+        if label in colors:
+            raise InputError(f"{path}, line {number}: label {label} is given twice")
         colors[label] = (red, green, blue)
     return colors
 

@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 import rasterio
 
-from . import features, grid, layout, rasters, samples_file, store, warp
+from . import features, grid, layout, rasters, samples_file, store
 from .artifacts import (
     DATE_GRID,
     POLYGONS,
@@ -22,7 +22,6 @@ from .artifacts import (
     TILE_INDEX,
 )
 from .contract import Job, Step
-from .kernels import gapfill, indices, resample
 from .layout import FeatureSettings, Layout, load_dates
 from .tile import TileIndex
 
@@ -172,5 +171,5 @@ STEP = Step(
     inputs=(TILE_INDEX, DATE_GRID, SELECTION, REFERENCE, POLYGONS),
     outputs=(SAMPLES_PART,),
     resource="vectorSampler",
-    code=(features, layout, warp, grid, gapfill, indices, resample),
+    code=(features, *features.CODE, layout, samples_file),
 )

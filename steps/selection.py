@@ -11,7 +11,7 @@ import csv
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -147,6 +147,8 @@ class Picker:
     jitter: int
     seen: int = 0
     picked: int = 0
+    _late: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    """A pick that jitter moved behind the pieces given so far."""
 
     def pick(self, count: int) -> np.ndarray:
         """Give the positions picked among the next `count` pixels."""
@@ -175,7 +177,9 @@ class Picker:
         if self.jitter:
             room = np.array([(k + 1) * total // wanted - k * total // wanted for k in numbers])
             moves = self.rng.integers(0, np.minimum(room - 1, self.jitter), endpoint=True)
-            place = np.minimum(place + moves, self.seen + count - 1)
+            place = np.append(self._late, place + moves)
+            here = place < self.seen + count
+            self._late, place = place[~here], place[here]
         return place - self.seen
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
-from . import features, grid, rasters, store
+from . import features, grid, layout, rasters, store
+from . import tile as tile_module
 from .artifacts import INPUT_REPORT, TILE_INDEX, VIEWS
 from .contract import Job, Step, Unit
-from .kernels import gapfill, resample
 from .layout import FeatureSettings, Layout
 from .sensors import sentinel2
 from .sensors.sentinel2 import SENTINEL2
@@ -69,5 +69,5 @@ STEP = Step(
     outputs=(TILE_INDEX, VIEWS),
     resource="get_pixValidity",
     sources=sources,
-    code=(features, grid, gapfill, resample, sentinel2),
+    code=(features, *features.CODE, layout, sentinel2, tile_module),
 )

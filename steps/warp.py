@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from . import grid
-from .kernels import resample
+from .kernels import beside_nodata, coarsen, cubic, nearest, planning, plans
 
+CODE: tuple[ModuleType, ...] = (grid, planning, plans, cubic, beside_nodata, nearest, coarsen)
+"""Modules whose text decides, beside this one, what a resampled pixel is."""
 COARSER = 1.0 + 1e-6
 """Ratio of pixel sizes above which the lattice counts as coarser than the source."""
 
@@ -24,32 +27,32 @@ COARSER = 1.0 + 1e-6
 class Interpolation:
     """The planned way to a window as fine as the source."""
 
-    plan: resample.Separable | resample.Scattered
+    plan: plans.Plan
 
     def band(self, source: np.ndarray, nodata: int, out: np.ndarray) -> None:
         """Bring a band's pixels to the window by cubic interpolation."""
-        resample.cubic(source, self.plan, nodata, out)
+        cubic.cubic(source, self.plan, nodata, out)
 
     def flagged(self, source: np.ndarray) -> np.ndarray:
         """Bring a mask's pixels to the window by nearest neighbour."""
-        return resample.nearest(source, self.plan, 1) != 0
+        return nearest.nearest(source, self.plan, 1) != 0
 
 
 @dataclass(frozen=True)
 class Averaging:
     """The planned way to a coarser window."""
 
-    plan: resample.Area | resample.Scattered
+    plan: plans.Area | plans.Scattered
     factor: int
     """Sub-samples a side of an output pixel; 1 for exact areas."""
 
     def band(self, source: np.ndarray, nodata: int, out: np.ndarray) -> None:
         """Bring a band's pixels to the window by area means of what is not nodata."""
-        out[...] = resample.mean(source, self.plan, nodata, self.factor)
+        out[...] = coarsen.mean(source, self.plan, nodata, self.factor)
 
     def flagged(self, source: np.ndarray) -> np.ndarray:
         """Flag each pixel of the window in which any mask pixel is flagged."""
-        return resample.flagged(source, self.plan, outside=True, factor=self.factor)
+        return coarsen.flagged(source, self.plan, outside=True, factor=self.factor)
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,15 @@ def route(window: GeoBox, source: GeoBox) -> Route:
     if ratio <= COARSER:
         y, x = grid.centres(window)
         rows, cols = grid.source_coordinates(y, x, window.crs, source)
-        return Route(Interpolation(resample.plan(rows, cols, shape)))
+        return Route(Interpolation(planning.plan(rows, cols, shape)))
     if window.crs == source.crs:
         rows, cols = grid.source_coordinates(*grid.edges(window), window.crs, source)
-        return Route(Averaging(resample.area_plan(rows, cols, shape), 1))
+        return Route(Averaging(planning.area_plan(rows, cols, shape), 1))
     factor = 2 * math.ceil(ratio)
     y, x = _sub_centres(window, factor)
     rows, cols = grid.source_coordinates(y, x, window.crs, source)
-    plan = resample.plan(rows, cols, shape)
-    assert isinstance(plan, resample.Scattered)
+    plan = planning.plan(rows, cols, shape)
+    assert isinstance(plan, plans.Scattered)
     return Route(Averaging(plan, factor))
 
 

@@ -1,0 +1,91 @@
+"""What a key expects, in words: for messages and for the page of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+OR_NONE = " or None"
+IN_BRACES = "keys in braces { }"
+PLAIN = {
+    bool: ("True or False", "True or False"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("text in quotes", "texts"),
+    Path: ("a path in quotes", "paths"),
+}
+"""Type -> words for one value and for several."""
+BOUNDS = (("gt", "above {}"), ("ge", "{} or more"), ("lt", "below {}"), ("le", "at most {}"))
+UNIONS = (Union, UnionType)
+
+
+def wanted(info: FieldInfo) -> str:
+    """Say what a key expects: `a number above 0 and below 1`."""
+    told = _kind(info.annotation)
+    value = told.removesuffix(OR_NONE)
+    return value + _bounds(info.metadata) + told[len(value) :]
+
+
+def nested(info: FieldInfo) -> type[BaseModel] | None:
+    """Give the model of a key whose value is a mapping of its own."""
+    kind = info.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def find(models: Iterable[type[BaseModel]], path: Sequence[str]) -> FieldInfo | None:
+    """Give the field of a key path, such as `(deep_learning_parameters, epochs)`."""
+    for model in models:
+        by_key = {info.alias or name: info for name, info in model.model_fields.items()}
+        if path and (info := by_key.get(path[0])):
+            inner = nested(info)
+            return find((inner,), path[1:]) or info if inner else info
+    return None
+
+
+def _kind(kind: Any) -> str:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if origin is Literal:
+        return f"one of {_listed([str(value) for value in arguments])}"
+    if origin in UNIONS:
+        return _one_of(arguments)
+    if origin is tuple:
+        return _list(arguments)
+    if kind in PLAIN:
+        return PLAIN[kind][0]
+    return IN_BRACES
+
+
+def _one_of(kinds: Sequence[Any]) -> str:
+    """Name the members of a union; that of no value comes last."""
+    named = [_kind(kind) for kind in kinds if kind is not NoneType]
+    return " or ".join(named) + OR_NONE * (NoneType in kinds)
+
+
+def _list(items: Sequence[Any]) -> str:
+    if not items:
+        return "[]"
+    several = PLAIN[items[0]][1] if items[0] in PLAIN else _kind(items[0]).removeprefix("one of ")
+    return f"a list of {several}" if items[-1] is ... else f"a list of {len(items)} {several}"
+
+
+def _bounds(metadata: Sequence[Any]) -> str:
+    told = [
+        text.format(f"{getattr(entry, name):g}")
+        for name, text in BOUNDS
+        for entry in metadata
+        if getattr(entry, name, None) is not None
+    ]
+    if any(getattr(entry, "min_length", None) for entry in metadata):
+        told.append("with one item or more")
+    return "".join(f"{' and' if place else ''} {text}" for place, text in enumerate(told))
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

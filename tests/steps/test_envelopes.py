@@ -1,0 +1,207 @@
+"""Which tile owns a pixel of an overlap: every pixel has one owner."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+
+from i2lc.steps import envelopes, grid, rasters
+from i2lc.steps.artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
+from i2lc.steps.contract import File, Job, Unit
+from i2lc.steps.layout import load_dates
+from i2lc.steps.sensors.base import Product
+from i2lc.steps.tile import TileIndex
+
+OUTSIDE, NEVER, SEEN = -1, 0, 1
+
+
+@pytest.mark.parametrize(
+    ("before", "mine", "after", "owned"),
+    [
+        # alone
+        (OUTSIDE, NEVER, OUTSIDE, True),
+        (OUTSIDE, SEEN, OUTSIDE, True),
+        # the tile of higher priority saw it: its pixel
+        (SEEN, NEVER, OUTSIDE, False),
+        (SEEN, SEEN, OUTSIDE, False),
+        (SEEN, NEVER, NEVER, False),
+        (SEEN, NEVER, SEEN, False),
+        (SEEN, SEEN, NEVER, False),
+        (SEEN, SEEN, SEEN, False),
+        # the orbit's edge: the tile of higher priority never saw it
+        (NEVER, SEEN, OUTSIDE, True),
+        (NEVER, SEEN, NEVER, True),
+        (NEVER, SEEN, SEEN, True),
+        (NEVER, NEVER, SEEN, False),
+        # nobody saw it: the first tile has it
+        (NEVER, NEVER, OUTSIDE, False),
+        (NEVER, NEVER, NEVER, False),
+        (OUTSIDE, NEVER, NEVER, True),
+        # the tile of lower priority
+        (OUTSIDE, NEVER, SEEN, False),
+        (OUTSIDE, SEEN, NEVER, True),
+        (OUTSIDE, SEEN, SEEN, True),
+    ],
+)
+def test_truth_table(before, mine, after, owned):
+    def one(value):
+        return np.array([[value]], np.int8)
+
+    found = envelopes.owns(one(mine) == SEEN, [one(before)], [one(after)])
+    assert found.dtype == bool
+    assert found.tolist() == [[owned]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=6, max_size=6), min_size=1))
+def test_every_covered_pixel_has_one_owner_who_saw_it_if_anyone_did(states):
+    tiles = np.array(states, np.int8)[:, None, :]
+    owners = np.stack(
+        [
+            # a tile answers for the pixels of its own grid only
+            envelopes.owns(tile == SEEN, list(tiles[:rank]), list(tiles[rank + 1 :]))
+            & (tile != OUTSIDE)
+            for rank, tile in enumerate(tiles)
+        ]
+    )
+    np.testing.assert_array_equal(owners.sum(axis=0), (tiles != OUTSIDE).any(axis=0))
+    np.testing.assert_array_equal(
+        (owners & (tiles == SEEN)).any(axis=0), (tiles == SEEN).any(axis=0)
+    )
+
+
+# --- the step -------------------------------------------------------------------------------
+
+DAYS = {"T31TCJ": ("2018-01-03", "2018-02-12"), "T31TDJ": ("2018-01-01",), "T31TCH": ()}
+
+
+def index_of(tile, row, col, shape):
+    """A tile whose upper left pixel is the lattice's (row, col)."""
+    gbox = GeoBox(shape, Affine(10, 0, col * 10, 0, -10, -row * 10), "EPSG:2154")
+    days = [date.fromisoformat(day) for day in DAYS.get(tile, ())]
+    products = tuple(Product(f"p{day}", day, {}, {}) for day in days)
+    return TileIndex(tile, gbox, {"mask": gbox}, (1, shape[1]), products)
+
+
+def draw(root, indexes, views, **keys):
+    """Run the step; give the envelopes by tile."""
+    units = [Unit(tile=index.tile) for index in indexes]
+    for unit, index in zip(units, indexes, strict=True):
+        index.save(root / TILE_INDEX.path(unit))
+        with rasters.create(root / VIEWS.path(unit), index.grid, "uint16") as raster:
+            raster.write(np.asarray(views[index.tile], np.uint16), 1)
+    envelopes.draw(
+        Job(
+            unit=Unit(),
+            settings=envelopes.Settings(s2_path=root, **keys),
+            root=root,
+            inputs=tuple(File(kind, unit) for unit in units for kind in (TILE_INDEX, VIEWS)),
+            outputs=(*(File(ENVELOPE, unit) for unit in units), File(DATE_GRID, Unit())),
+        )
+    )
+    found = {}
+    for unit, index in zip(units, indexes, strict=True):
+        with rasterio.open(root / ENVELOPE.path(unit)) as raster:
+            assert raster.dtypes == ("uint8",)
+            assert grid.raster_geobox(root / ENVELOPE.path(unit)) == index.grid
+            found[index.tile] = raster.read(1)
+    return found
+
+
+def test_order_is_north_to_south_then_west_to_east():
+    shape = (10, 10)
+    tiles = [
+        index_of("south_east", 8, 8, shape),
+        index_of("south_west", 8, 0, shape),
+        index_of("north_east", 0, 8, shape),
+        index_of("north_west", 0, 0, shape),
+    ]
+    names = [index.tile for index in envelopes.by_priority(tiles)]
+    assert names == ["north_west", "north_east", "south_west", "south_east"]
+    same = [index_of("b", 0, 0, shape), index_of("a", 0, 0, (12, 12))]
+    assert [index.tile for index in envelopes.by_priority(same)] == ["a", "b"]
+
+
+def test_the_priority_tile_has_the_overlap_but_where_its_orbit_ends(tmp_path):
+    west, east = index_of("T31TCJ", 0, 0, (6, 10)), index_of("T31TDJ", 0, 7, (6, 10))
+    views = {"T31TCJ": np.full((6, 10), 3), "T31TDJ": np.full((6, 10), 1)}
+    views["T31TCJ"][4:, 8:] = 0  # orbit edge in the overlap (columns 7 to 9)
+    views["T31TCJ"][0, 0] = 0  # never seen by the only tile there
+    views["T31TCJ"][3, 9] = views["T31TDJ"][3, 2] = 0  # seen by neither
+    found = draw(tmp_path, [east, west], views)
+    expected = np.ones((6, 10), int)
+    expected[4:, 8:] = 0
+    np.testing.assert_array_equal(found["T31TCJ"], expected)
+    expected = np.ones((6, 10), int)
+    expected[:, :3] = 0
+    expected[4:, 1:3] = 1
+    np.testing.assert_array_equal(found["T31TDJ"], expected)
+
+
+def test_the_name_of_a_tile_gives_no_priority(tmp_path):
+    west, east = index_of("T32TAA", 0, 0, (2, 4)), index_of("T31TZZ", 0, 2, (2, 4))
+    found = draw(
+        tmp_path, [west, _dated(east)], {"T32TAA": np.ones((2, 4)), "T31TZZ": np.ones((2, 4))}
+    )
+    assert found["T32TAA"].all()
+    np.testing.assert_array_equal(found["T31TZZ"], [[0, 0, 1, 1]] * 2)
+
+
+def _dated(index):
+    dated = index_of("T31TDJ", 0, 0, (1, 1))
+    return TileIndex(index.tile, index.grid, index.native, index.source_block, dated.products)
+
+
+corners = st.tuples(st.integers(-6, 6), st.integers(-6, 6))
+shapes = st.tuples(st.integers(1, 12), st.integers(1, 12))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(corners, shapes), min_size=3, max_size=3), st.integers(0, 999))
+def test_three_tiles_share_out_every_pixel(tmp_path_factory, places, seed):
+    rng = np.random.default_rng(seed)
+    names = ("T31TCJ", "T31TDJ", "T31TCH")
+    indexes = [
+        index_of(name, row + 20, col + 20, shape)
+        for name, ((row, col), shape) in zip(names, places, strict=True)
+    ]
+    views = {index.tile: rng.integers(0, 3, index.grid.shape) for index in indexes}
+    found = draw(tmp_path_factory.mktemp("tiles"), indexes, views)
+    whole = GeoBox((40, 40), Affine(10, 0, 0, 0, -10, 0), "EPSG:2154")
+    owners, covered, seen, owner_saw = (np.zeros((40, 40), int) for _ in range(4))
+    for index in indexes:
+        place = grid.overlap(whole, index.grid)
+        assert place is not None
+        covered[place] += 1
+        seen[place] += views[index.tile] > 0
+        owners[place] += found[index.tile]
+        owner_saw[place] += (found[index.tile] == 1) & (views[index.tile] > 0)
+    np.testing.assert_array_equal(owners, covered > 0)
+    np.testing.assert_array_equal(owner_saw, seen > 0)
+
+
+def test_tiles_larger_than_a_window(tmp_path):
+    west, east = index_of("T31TCJ", 0, 0, (520, 530)), index_of("T31TDJ", 3, 505, (520, 530))
+    rng = np.random.default_rng(0)
+    views = {name: rng.integers(0, 2, (520, 530)) for name in ("T31TCJ", "T31TDJ")}
+    found = draw(tmp_path, [west, east], views)
+    mine, theirs = views["T31TCJ"][3:, 505:] > 0, views["T31TDJ"][:517, :25] > 0
+    np.testing.assert_array_equal(found["T31TCJ"][3:, 505:] == 1, mine | ~theirs)
+    np.testing.assert_array_equal(found["T31TDJ"][:517, :25] == 1, theirs & ~mine)
+    assert found["T31TCJ"][:, :505].all()
+    assert found["T31TCJ"][:3].all()
+    assert found["T31TDJ"][:, 25:].all()
+    assert found["T31TDJ"][517:].all()
+
+
+def test_the_dates_run_over_all_tiles(tmp_path):
+    indexes = [index_of("T31TCJ", 0, 0, (2, 2)), index_of("T31TDJ", 0, 1, (2, 2))]
+    views = {index.tile: np.ones((2, 2)) for index in indexes}
+    draw(tmp_path, indexes, views, temporal_resolution=20)
+    days = [day.isoformat() for day in load_dates(tmp_path / DATE_GRID.path(Unit()))]
+    assert days == ["2018-01-01", "2018-01-21", "2018-02-10"]

@@ -1,0 +1,121 @@
+"""What the features are: settings that contradict, order of bands, dates."""
+
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from i2lc.errors import InputError
+from i2lc.steps.layout import FeatureSettings, Layout, date_grid, load_dates, save_dates
+from i2lc.steps.sensors.sentinel2 import BANDS, SENTINEL2
+
+ALL = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12", "NDVI", "NDWI", "Brightness")
+
+
+def of(**keys):
+    return FeatureSettings(s2_path=Path("/s2"), **keys)
+
+
+def test_default_is_ten_bands_and_three_indices():
+    layout = Layout.of(of())
+    assert layout.names == ALL
+    assert layout.scales == (10000.0,) * 10 + (1000.0, 1000.0, 10000.0)
+    assert layout.sensor is SENTINEL2
+    assert of().temporal_resolution == 10
+
+
+def test_a_year_at_ten_days_is_481_features():
+    year = [date(2018, 1, 1), date(2018, 12, 31)]
+    assert len(date_grid(year, of())) * len(Layout.of(of()).names) == 37 * 13 == 481
+
+
+def test_bands_stay_in_the_sensors_order_and_indices_behind_them():
+    layout = Layout.of(of(keep_bands=("B11", "B8", "B4"), features=("NDWI", "NDVI")))
+    assert layout.bands == ("B4", "B8", "B11")
+    assert layout.names == ("B4", "B8", "B11", "NDWI", "NDVI")
+    assert Layout.of(of(features=())).names == tuple(BANDS)
+    assert Layout.of(of(keep_bands=("B3",), features=("Brightness",))).scales == (10000.0,) * 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"keep_bands": ("B4", "B9")}, "keep_bands: unknown B9; the bands are B2 B3 B4"),
+        ({"keep_bands": ("B4", "B4", "B8", "B11")}, "name each band once"),
+        ({"keep_bands": (), "features": ()}, "at least one"),
+        ({"keep_bands": ("B4", "B11"), "features": ("NDVI",)}, "NDVI needs B8 in keep_bands"),
+        ({"keep_bands": ("B8",), "features": ("NDVI",)}, "NDVI needs B4 in keep_bands"),
+        ({"keep_bands": ("B4", "B8"), "features": ("NDWI",)}, "NDWI needs B11 in keep_bands"),
+        ({"features": ("EVI",)}, "'NDVI', 'NDWI' or 'Brightness'"),
+        ({"temporal_resolution": 0}, "greater than or equal to 1"),
+        ({"start_date": "20180231"}, "20180231 is no date YYYYMMDD"),
+        ({"start_date": "2018-01-01"}, "is no date YYYYMMDD"),
+        ({"end_date": "yesterday"}, "yesterday is no date YYYYMMDD"),
+        ({"start_date": "20180301", "end_date": "20180201"}, "20180301 is after end_date 20180201"),
+        ({"auto_date": True, "start_date": "20180101"}, "auto_date True contradicts"),
+        ({"auto_date": True, "end_date": "20180101"}, "auto_date True contradicts"),
+        ({"auto_date": False}, "auto_date False needs start_date and end_date"),
+        ({"auto_date": False, "start_date": "20180101"}, "auto_date False needs"),
+    ],
+)
+def test_settings_that_cannot_be_used(keys, message):
+    with pytest.raises(ValidationError) as caught:
+        of(**keys)
+    assert message in str(caught.value)
+
+
+def test_a_date_may_be_a_number():
+    assert of(start_date=20180105).start_date == "20180105"
+
+
+DAYS = [date(2018, 2, 3), date(2018, 1, 5), date(2018, 1, 30)]  # of all tiles, in any order
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, ["2018-01-05", "2018-01-15", "2018-01-25"]),  # 4 February is behind the last day
+        ({"temporal_resolution": 29}, ["2018-01-05", "2018-02-03"]),  # the last day itself
+        ({"temporal_resolution": 400}, ["2018-01-05"]),
+        ({"auto_date": True}, ["2018-01-05", "2018-01-15", "2018-01-25"]),
+        ({"start_date": "20180101"}, ["2018-01-01", "2018-01-11", "2018-01-21", "2018-01-31"]),
+        ({"start_date": "20180125"}, ["2018-01-25"]),
+        ({"end_date": "20180115"}, ["2018-01-05", "2018-01-15"]),
+        ({"end_date": "20180205"}, ["2018-01-05", "2018-01-15", "2018-01-25", "2018-02-04"]),
+        (
+            {"auto_date": False, "start_date": "20171230", "end_date": "20180110"},
+            ["2017-12-30", "2018-01-09"],
+        ),
+        ({"start_date": "20190101", "end_date": "20190101"}, ["2019-01-01"]),
+    ],
+)
+def test_dates_of_the_features(keys, expected):
+    assert [day.isoformat() for day in date_grid(DAYS, of(**keys))] == expected
+
+
+def test_a_start_behind_the_last_day_leaves_no_date():
+    with pytest.raises(InputError, match="between 2018-02-04 and 2018-02-03"):
+        date_grid(DAYS, of(start_date="20180204"))
+    with pytest.raises(InputError, match="between 2018-01-05 and 2018-01-04"):
+        date_grid(DAYS, of(end_date="20180104"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.dates(date(2015, 1, 1), date(2020, 12, 31)), min_size=1, max_size=8),
+    st.integers(1, 60),
+)
+def test_the_grid_starts_at_the_first_day_and_ends_within_a_step_of_the_last(days, step):
+    grid = date_grid(days, of(temporal_resolution=step))
+    assert grid[0] == min(days)
+    assert 0 <= (max(days) - grid[-1]).days < step
+    assert {(b - a).days for a, b in pairwise(grid)} <= {step}
+
+
+def test_dates_survive_the_file(tmp_path):
+    save_dates(tmp_path / "dates.json", DAYS)
+    assert load_dates(tmp_path / "dates.json") == tuple(DAYS)
