@@ -12,40 +12,29 @@ from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ..steps import grid, ground_truth
 from ..steps.contract import Unit
 from ..steps.layout import FeatureSettings
 from ..steps.report import Settings as ReportSettings
 from ..steps.sensors.sentinel2 import SENTINEL2
-from ..steps.tile import index_tile
+from ..steps.tile import TileSettings, index_tile
 from ..steps.training import DeepLearning
 
 
 class UnitSettings(
-    FeatureSettings, grid.StripSettings, ground_truth.GroundTruthSettings, ReportSettings
+    FeatureSettings,
+    TileSettings,
+    grid.StripSettings,
+    ground_truth.GroundTruthSettings,
+    ReportSettings,
 ):
     """Keys that decide the units of work."""
 
-    list_tile: tuple[str, ...] = Field(description="Tiles, separated by spaces: `T31TCJ T31TDJ`.")
     deep_learning_parameters: DeepLearning = Field(
         DeepLearning(), description="The network and its training."
     )
-
-    @field_validator("list_tile", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(value.split()) if isinstance(value, str) else value
-
-    @field_validator("list_tile")
-    @classmethod
-    def _distinct(cls, tiles: tuple[str, ...]) -> tuple[str, ...]:
-        if not tiles:
-            raise ValueError("name at least one tile")
-        if len(set(tiles)) < len(tiles):
-            raise ValueError("a tile is named twice")
-        return tiles
 
 
 @dataclass(frozen=True)
@@ -75,9 +64,7 @@ class Units:
             )
             return [Unit(tile=tile, strip=k) for tile in self.tiles for k in strips[tile]]
         values = [self._values(axis) for axis in per]
-        return [
-            _unit(dict(zip(per, chosen, strict=True))) for chosen in itertools.product(*values)
-        ]
+        return [_unit(dict(zip(per, chosen, strict=True))) for chosen in itertools.product(*values)]
 
     def expand(self, unit: Unit, level: Sequence[str]) -> Iterator[Unit]:
         """Give the units of `level` that agree with `unit`."""

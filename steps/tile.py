@@ -6,15 +6,37 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import rasterio
 from odc.geo.geobox import GeoBox
+from pydantic import AfterValidator, BeforeValidator, Field
 from rasterio.errors import RasterioIOError
 
 from ..errors import InputError
 from . import grid, store
+from .contract import Settings
 from .sensors.base import Product, Sensor
+
+
+def _names(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _distinct(tiles: tuple[str, ...]) -> tuple[str, ...]:
+    if not tiles:
+        raise ValueError("names no tile")
+    if twice := sorted({tile for tile in tiles if tiles.count(tile) > 1}):
+        raise ValueError(f"names {', '.join(twice)} twice: name each tile once")
+    return tiles
+
+
+class TileSettings(Settings):
+    """The key that names the tiles."""
+
+    list_tile: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_distinct)] = (
+        Field(description="Tiles to map, such as `T31TCJ T31TDJ`: folders of s2_path.")
+    )
 
 
 @dataclass(frozen=True)

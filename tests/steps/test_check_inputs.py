@@ -13,6 +13,7 @@ import pyogrio
 import pytest
 import rasterio
 import shapely
+from pydantic import ValidationError
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
@@ -161,14 +162,14 @@ def test_missing_tile_folder(inputs: Inputs) -> None:
     assert only_error(inputs) == (f"tile T31TDJ: there is no folder {folder}; s2_path has {TILE}")
 
 
-def test_tile_listed_twice(inputs: Inputs) -> None:
-    inputs.options["list_tile"] = f"{TILE} {TILE}"
-    assert only_error(inputs) == f"list_tile names {TILE} 2 times: name each tile once"
-
-
-def test_no_tile(inputs: Inputs) -> None:
-    inputs.options["list_tile"] = ""
-    assert only_error(inputs) == "list_tile names no tile"
+@pytest.mark.parametrize(
+    ("tiles", "text"),
+    [(f"{TILE} {TILE}", f"names {TILE} twice: name each tile once"), ("", "names no tile")],
+)
+def test_list_of_tiles_refused_by_the_settings(inputs: Inputs, tiles: str, text: str) -> None:
+    inputs.options["list_tile"] = tiles
+    with pytest.raises(ValidationError, match=text):
+        _ = inputs.settings
 
 
 @pytest.mark.parametrize("kind", ["band", "mask"])
@@ -487,15 +488,14 @@ def test_all_problems_are_told_at_once(inputs: Inputs, tmp_path: Path) -> None:
     unreadable = inputs.mask("SAT", 1)
     unreadable.write_bytes(b"no raster")
     (inputs.tile / "readme.txt").write_text("")
-    inputs.options |= {"list_tile": (TILE, "T31TDJ", TILE), "spatial_resolution": 2}
+    inputs.options |= {"list_tile": (TILE, "T31TDJ"), "spatial_resolution": 2}
     inputs.truth.with_suffix(".prj").unlink()
     (inputs.root / "colors.txt").unlink()
     with pytest.raises(InputError) as caught:
         check_inputs.check(inputs.job(tmp_path / "out"))
     title, *lines = str(caught.value).split("\n")
-    assert title == "8 problems in the inputs:"
+    assert title == "7 problems in the inputs:"
     said = [
-        f"list_tile names {TILE} 2 times",
         "tile T31TDJ: there is no folder",
         "readme.txt is no product folder",
         f"missing file {missing}",
