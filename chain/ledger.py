@@ -74,6 +74,7 @@ def fingerprints(graph: Graph, settings: Mapping[str, Settings]) -> dict[str, Fi
     -------
     dict of task name to Fingerprint
     """
+    _file.cache_clear()  # files from outside may have changed since an earlier run
     found: dict[str, Fingerprint] = {}
     digests: dict[str, str] = {}
     for task in graph.order():

@@ -189,8 +189,7 @@ def local_share(config: Config, options: Options, machine: allocation.Allocation
 def _executor(kind: str, share: Share) -> InProcess | LocalWorkers:
     environment = worker_environment()
     if kind == "debug":
-        os.environ.update(environment)
-        return InProcess()
+        return InProcess(environment)
     return LocalWorkers(share.workers, share.ram, environment)
 
 

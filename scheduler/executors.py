@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,11 +14,19 @@ from distributed import Client, Future, LocalCluster
 
 
 class InProcess:
-    """Runs tasks one after another in this process; for debugging."""
+    """Runs tasks one after another in this process; for debugging.
+
+    Parameters
+    ----------
+    environment : mapping, optional
+        Environment variables while the executor is open.
+    """
 
     slots = 1
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._before = dict(os.environ)
+        os.environ.update(environment or {})
         self._waiting: deque[tuple[str, Callable[[Any], Any], Any]] = deque()
 
     @property
@@ -32,11 +41,16 @@ class InProcess:
     def next_done(self) -> tuple[str, Any, BaseException | None]:
         """Run the next task."""
         key, function, argument = self._waiting.popleft()
-        return key, function(argument), None
+        try:
+            return key, function(argument), None
+        except Exception as error:  # told to the driver, as a worker's would be
+            return key, None, error
 
     def close(self) -> None:
-        """Forget the tasks that were not run."""
+        """Forget the tasks that were not run, put the environment back."""
         self._waiting.clear()
+        os.environ.clear()
+        os.environ.update(self._before)
 
 
 class LocalWorkers:

@@ -103,8 +103,9 @@ class FeatureReader:
         """
         values, valid, days = self.observe(window)
         if where is not None:
-            values = np.ascontiguousarray(values[:, :, where][:, :, None, :])
-            valid = np.ascontiguousarray(valid[:, where][:, None, :])
+            chosen = np.flatnonzero(where)
+            values = _taken(values, chosen)
+            valid = _taken(valid, chosen)
         goals = np.array([day.toordinal() for day in targets], np.int64)
         shape = (len(goals), len(self.layout.names), *values.shape[2:])
         cube = np.empty(shape, np.int16)
@@ -116,7 +117,8 @@ class FeatureReader:
                 grid.strips(values.shape[2], self.threads),
             )
         )
-        self._add_indices(cube)
+        spans = grid.strips(len(goals), self.threads)
+        list(self._pool.map(lambda span: self._add_indices(cube[slice(*span)]), spans))
         return cube
 
     def _add_indices(self, cube: np.ndarray) -> None:
@@ -158,16 +160,9 @@ class FeatureReader:
 
     def _routes(self, window: GeoBox) -> dict[str, warp.Route]:
         """Plan the way of each band and the masks; bands on one native grid share theirs."""
-        planned: list[tuple[GeoBox, warp.Route]] = []
-        routes: dict[str, warp.Route] = {}
-        for name in ("mask", *self.layout.bands):
-            source = self.index.native[name]
-            route = next((route for gbox, route in planned if gbox == source), None)
-            if route is None:
-                route = warp.route(window, source)
-                planned.append((source, route))
-            routes[name] = route
-        return routes
+        native = {name: self.index.native[name] for name in ("mask", *self.layout.bands)}
+        planned = warp.routes(window, native.values())
+        return {name: planned[source] for name, source in native.items()}
 
     def _read(
         self,
@@ -178,9 +173,9 @@ class FeatureReader:
     ) -> None:
         """Fill `values` (band, y, x) and `valid` (y, x) of one product."""
         nodata = self.layout.sensor.nodata
-        valid[...] = True
-        for path in product.masks.values():
-            valid &= ~routes["mask"].way.flagged(self._pixels(path, "mask", routes))
+        masks = [self._pixels(path, "mask", routes) for path in product.masks.values()]
+        flags = np.bitwise_or.reduce(masks)  # a pixel is flagged where any mask flags it
+        np.logical_not(routes["mask"].way.flagged(flags), out=valid)
         if not valid.any():  # what is masked everywhere is never looked at
             values[...] = nodata
             return
@@ -214,6 +209,14 @@ class FeatureReader:
                 raise InputError(f"{path} has another grid than when the tile was indexed")
             self._files[path] = raster
         return self._files[path]
+
+
+def _taken(array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Take n pixels, by their row-major numbers, of (..., y, x) as (..., 1, n)."""
+    flat = array.reshape(*array.shape[:-2], -1)
+    if chosen.size < flat.shape[-1]:
+        flat = np.take(flat, chosen, axis=-1)
+    return flat[..., None, :]
 
 
 def open_file_room() -> int:

@@ -199,13 +199,29 @@ def source_coordinates(
         One-dimensional, (ny,) and (nx,), in the source's own CRS; else both (ny, nx), each
         point transformed on its own, without approximation.
     """
+    return pixel_coordinates(*projected(y, x, crs, source.crs), source)
+
+
+def projected(
+    y: np.ndarray, x: np.ndarray, crs: CRS | None, target: CRS | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn the coordinates (ny,) and (nx,) of a grid into y and x in another CRS, both (ny, nx).
+
+    In the same CRS they stay as they are.
+    """
+    if target == crs:
+        return y, x
+    transformer = Transformer.from_crs(crs, target, always_xy=True)
+    target_x, target_y = transformer.transform(*np.meshgrid(x, y))
+    return target_y, target_x
+
+
+def pixel_coordinates(
+    y: np.ndarray, x: np.ndarray, source: GeoBox
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn coordinates in the CRS of a raster into its continuous pixel coordinates."""
     inverse = ~source.transform
-    if source.crs == crs:
-        return y * inverse.e + inverse.f, x * inverse.a + inverse.c
-    transformer = Transformer.from_crs(crs, source.crs, always_xy=True)
-    grid_x, grid_y = np.meshgrid(x, y)
-    source_x, source_y = transformer.transform(grid_x, grid_y)
-    return source_y * inverse.e + inverse.f, source_x * inverse.a + inverse.c
+    return y * inverse.e + inverse.f, x * inverse.a + inverse.c
 
 
 def to_record(gbox: GeoBox) -> dict[str, Any]:

@@ -8,10 +8,12 @@ is planned once for a window and a native grid, and serves all dates and bands o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
+from odc.geo import CRS
 from odc.geo.geobox import GeoBox
 
 from . import grid
@@ -73,16 +75,35 @@ class Route:
         return slice(row0, row1), slice(col0, col1)
 
 
-def route(window: GeoBox, source: GeoBox) -> Route:
-    """Plan the way from `source` to `window`."""
+def routes(window: GeoBox, sources: Iterable[GeoBox]) -> dict[GeoBox, Route]:
+    """Plan the ways from all native grids of a tile to `window`."""
+    centres = _Centres(window)
+    return {source: _route(window, source, centres) for source in set(sources)}
+
+
+class _Centres:
+    """Pixel centres of a window in any CRS; the costly, exact transformation is made once."""
+
+    def __init__(self, window: GeoBox) -> None:
+        self.window = window
+        self.known: dict[CRS | None, tuple[np.ndarray, np.ndarray]] = {}
+
+    def within(self, source: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+        """Give the continuous pixel coordinates in a source raster."""
+        if source.crs not in self.known:
+            y, x = grid.centres(self.window)
+            self.known[source.crs] = grid.projected(y, x, self.window.crs, source.crs)
+        return grid.pixel_coordinates(*self.known[source.crs], source)
+
+
+def _route(window: GeoBox, source: GeoBox, centres: _Centres) -> Route:
+    """Plan the way from one native grid."""
     ratio = max(
         window.resolution.x / source.resolution.x, window.resolution.y / source.resolution.y
     )
     shape = (source.height, source.width)
     if ratio <= COARSER:
-        y, x = grid.centres(window)
-        rows, cols = grid.source_coordinates(y, x, window.crs, source)
-        return Route(Interpolation(planning.plan(rows, cols, shape)))
+        return Route(Interpolation(planning.plan(*centres.within(source), shape)))
     if window.crs == source.crs:
         rows, cols = grid.source_coordinates(*grid.edges(window), window.crs, source)
         return Route(Averaging(planning.area_plan(rows, cols, shape), 1))

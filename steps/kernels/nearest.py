@@ -35,8 +35,17 @@ def nearest(src: np.ndarray, plan: Plan, outside: int) -> np.ndarray:
         _pick(src.reshape(-1), plan.near.reshape(-1), out.reshape(-1))
     elif src.size:
         ys, xs = slice(*plan.rows.inside), slice(*plan.cols.inside)
-        out[ys, xs] = src[plan.rows.near[ys, None], plan.cols.near[None, xs]]
+        _cross(src, plan.rows.near[ys], plan.cols.near[xs], out[ys, xs])
     return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _cross(src: np.ndarray, rows: np.ndarray, cols: np.ndarray, out: np.ndarray) -> None:
+    """Copy the pixels where rows and columns cross."""
+    for y in range(rows.size):
+        line = src[rows[y]]
+        for x in range(cols.size):
+            out[y, x] = line[np.uint32(cols[x])]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

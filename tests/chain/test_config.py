@@ -387,8 +387,8 @@ def test_two_sections_with_two_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tiles", "told"),
     [
-        ('""', "got '': name at least one tile"),
-        ('"T31TCJ T31TCJ"', "got 'T31TCJ T31TCJ': a tile is named twice"),
+        ('""', "got '': names no tile"),
+        ('"T31TCJ T31TCJ"', "got 'T31TCJ T31TCJ': names T31TCJ twice: name each tile once"),
         ("31", "got 31, expected a list of texts"),
     ],
 )
