@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import networkx as nx
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -32,7 +33,7 @@ def draw(graph: Graph, path: Path) -> None:
     places = _task_places(graph) if detailed else _step_places(graph)
     edges = _task_edges(graph) if detailed else _step_edges(graph)
     tallest = max(abs(y) for _, y in places.values()) + 1
-    figure = Figure(figsize=(2.2 * len(graph.steps), 1.5 + 0.5 * tallest), layout="constrained")
+    figure = Figure(figsize=(2.2 * len(graph.steps), 1.5 + 0.9 * tallest), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for a, b in edges:
@@ -66,7 +67,8 @@ def _step_places(graph: Graph) -> dict[str, tuple[float, float]]:
 
 
 def _task_edges(graph: Graph) -> set[tuple[str, str]]:
-    return set(graph.edges.edges)
+    """Give the edges that no longer way implies, so that the picture can be read."""
+    return set(nx.transitive_reduction(graph.edges).edges)
 
 
 def _step_edges(graph: Graph) -> set[tuple[str, str]]:
