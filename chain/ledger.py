@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -149,8 +149,61 @@ def read_record(product: Path) -> dict[str, Any] | None:
         return None
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Why a product of an earlier run cannot be built on."""
+
+    text: str
+    """A sentence."""
+    inherited: bool = False
+    """The product is whole, but what it was made from changed."""
+
+
+def problem_of(product: Path, made: Fingerprint) -> Problem | None:
+    """Say why a product of an earlier run cannot be built on, or None when it can.
+
+    Parameters
+    ----------
+    product : Path
+    made : Fingerprint
+        What the task that writes the product depends on today.
+    """
+    if text := unfinished(product):
+        return Problem(f"{product}: {text}")
+    record = read_record(product) or {}
+    return None if record["fingerprint"] == made.digest else _difference(record, made.facts())
+
+
+def _difference(before: Mapping[str, Any], today: Mapping[str, Any]) -> Problem:
+    """Name the first thing that changed since a record was written."""
+    task = f"{today['step']}/{today['unit']}"
+    if before["version"] != today["version"]:
+        text = f"{task}: it was made by i2lc {before['version']}, this is {today['version']}"
+        return Problem(text)
+    for part, text in (
+        ("settings", "{key} changed {old} -> {new}"),
+        ("sources", "input changed: {key}"),
+        ("code", "code of {key} changed"),
+    ):
+        old, new = dict(_flat(before[part])), dict(_flat(today[part]))
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                told = text.format(key=key, old=old.get(key), new=new.get(key))
+                return Problem(f"{task}: {told}")
+    return Problem(f"{task}: what it was made from changed", inherited=True)
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested mappings, each under its own key."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value)
+        else:
+            yield key, value
+
+
 def unfinished(product: Path) -> str | None:
-    """Say why a product of an earlier run cannot be built on, or None when it can."""
+    """Say why a product is not whole, or None when it is."""
     if problem := store.defect(product):
         return problem
     if read_record(product) is None:

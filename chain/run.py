@@ -32,6 +32,8 @@ from .task import Order, Outcome, execute
 log = logging.getLogger(__name__)
 
 GIB = 1024**3
+MOST_CAUSES = 20
+"""Causes that a message names."""
 OK, FAILED, WRONG = 0, 1, 2
 """Exit states: all is well, a task failed, a wrong command line, configuration or input."""
 
@@ -110,35 +112,59 @@ def run(config: Config, options: Options) -> int:
         return OK
     root = config.run.output_path
     output.check(root, plan.from_first_step, config.run.remove_output_path)
-    _check_earlier(root, plan)
+    made = ledger.fingerprints(plan.graph, config.steps)
+    _check_earlier(root, plan, made)
     output.prepare(root, plan.from_first_step, config.run.remove_output_path)
     output.describe(root, config)
-    return _execute(config, options, plan)
+    return _execute(config, options, plan, made)
 
 
-def _check_earlier(root: Path, plan: Plan) -> None:
-    """Refuse to build on products of earlier steps that are missing or do not open."""
-    made = {file.path for task in plan.tasks for file in task.outputs}
-    needed = {file.path for task in plan.tasks for file in task.inputs} - made
-    problems = [
-        f"{root / path}: {problem}"
-        for path in sorted(needed)
-        if (problem := ledger.unfinished(root / path))
-    ]
-    if problems:
-        shown = "\n- ".join(problems[:20])
+def _check_earlier(root: Path, plan: Plan, made: Mapping[str, ledger.Fingerprint]) -> None:
+    """Refuse to build on products of earlier steps that are missing, broken or out of date."""
+    own = {file.path for task in plan.tasks for file in task.outputs}
+    needed = {file.path for task in plan.tasks for file in task.inputs} - own
+    broken = {
+        path: problem
+        for path in needed
+        if (problem := ledger.problem_of(root / path, made[plan.graph.producers[path]]))
+    }
+    if broken:
+        causes, first = _causes(root, plan, made, broken)
+        shown = "\n- ".join(causes[:MOST_CAUSES])
         raise InputError(
-            f"{len(problems)} products of earlier steps cannot be used; start at an earlier step:"
-            f"\n- {shown}"
+            f"products of earlier steps cannot be used; start at step {first} or before:\n- {shown}"
         )
 
 
-def _execute(config: Config, options: Options, plan: Plan) -> int:
+def _causes(
+    root: Path,
+    plan: Plan,
+    made: Mapping[str, ledger.Fingerprint],
+    broken: Mapping[str, ledger.Problem],
+) -> tuple[list[str], str]:
+    """Trace unusable products back to what changed, and to the first step to do again."""
+    writers = {plan.graph.producers[path] for path in broken}
+    upstream = writers.union(*(nx.ancestors(plan.graph.edges, name) for name in writers))
+    told: dict[str, None] = {}
+    first = ""
+    for task in (task for task in plan.graph.order() if task.name in upstream):
+        paths = [f.path for f in task.outputs if f.path in broken or (root / f.path).exists()]
+        for path in paths:
+            if problem := ledger.problem_of(root / path, made[task.name]):
+                first = first or task.step.name
+                if not problem.inherited:
+                    told[problem.text] = None
+    return list(told), first
+
+
+def _execute(
+    config: Config, options: Options, plan: Plan, made: Mapping[str, ledger.Fingerprint]
+) -> int:
     machine = allocation.current()
     share = local_share(config, options, machine)
     for note in share.notes:
         Display({}, "").say(note)
-    orders = _orders(config, plan, share)
+    orders = _orders(config, plan, share, made)
     executor = _executor(options.scheduler_type, share)
     totals = {step.name: len(plan.graph.of(step)) for step in plan.running}
     start = time.monotonic()
@@ -207,9 +233,10 @@ def worker_environment() -> dict[str, str]:
     }
 
 
-def _orders(config: Config, plan: Plan, share: Share) -> dict[str, Order]:
+def _orders(
+    config: Config, plan: Plan, share: Share, made: Mapping[str, ledger.Fingerprint]
+) -> dict[str, Order]:
     root = config.run.output_path
-    made = ledger.fingerprints(plan.graph, config.steps)
     run_id = uuid.uuid4().hex[:8]
     return {
         task.name: Order(

@@ -45,7 +45,7 @@ def _place(steps: Sequence[Step], text: str, option: str) -> int:
     names = [step.name for step in steps]
     if text in names:
         return names.index(text)
-    if text.isdigit() and 1 <= int(text) <= len(steps):
+    if text.isdecimal() and 1 <= int(text) <= len(steps):
         return int(text) - 1
     raise ConfigError(
         f"{option} {text}: want a number from 1 to {len(steps)} or one of {', '.join(names)}"

@@ -98,12 +98,12 @@ def test_strips_come_in_the_order_of_numbers() -> None:
 
 def test_two_producers_are_an_error() -> None:
     twin = toy.step("twin", "init", ("tile",), (), (toy.INDEX,))
-    with pytest.raises(GraphError, match="^artifact index is written by look and twin$"):
+    with pytest.raises(GraphError, match=r"^artifact index is written by look and twin$"):
         graph.build((*toy.STEPS, twin), toy.UNITS)
 
 
 def test_a_missing_producer_is_an_error() -> None:
-    with pytest.raises(GraphError, match="^step cut reads index, which no step writes$"):
+    with pytest.raises(GraphError, match=r"^step cut reads index, which no step writes$"):
         graph.build(toy.STEPS[1:], toy.UNITS)
 
 

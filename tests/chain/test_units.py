@@ -110,7 +110,7 @@ def test_the_plan_of_a_landscape(landscape: Path) -> None:
 def test_strips_without_a_polygon_are_not_sampled(landscape: Path, tmp_path: Path) -> None:
     frame = gpd.read_file(landscape.parent / "ground_truth.shp").to_crs("EPSG:2154")
     whole = units.plan(settings(landscape, number_of_chunks=8))
-    west, _, east, north = frame.total_bounds
+    west, _, _, north = frame.total_bounds
     corner = shapely.box(west, north - 30, west + 30, north)
     frame.iloc[:1].set_geometry([corner], crs="EPSG:2154").to_file(tmp_path / "corner.gpkg")
     made = units.plan(

@@ -1,0 +1,256 @@
+"""Fingerprints change with what a result depends on, and with nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import rasterio
+import toy
+from conftest import tiny, with_keys
+
+from i2lc import __version__
+from i2lc.chain import config, graph, ledger, recipe, units
+from i2lc.chain.ledger import Fingerprint
+from i2lc.steps.contract import Settings, Step, Unit
+
+ORDER = [step.name for step in recipe.STEPS]
+PIXEL_STEPS = {"check_inputs", "tile_index", "envelopes", "polygons"}
+SAMPLING = {*PIXEL_STEPS, "selection", "class_statistics"}
+
+
+@pytest.fixture(scope="module")
+def landscape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny(tmp_path_factory.mktemp("ledger") / "land", dates=4)
+
+
+@pytest.fixture(scope="module")
+def base(landscape: Path) -> dict[str, str]:
+    return digests(landscape)
+
+
+def digests(path: Path) -> dict[str, str]:
+    loaded = config.load(path)
+    steps = recipe.land_cover(probabilities=False, probability_mosaic=False)
+    made = graph.build(steps, units.plan(loaded.units))
+    return {name: found.digest for name, found in ledger.fingerprints(made, loaded.steps).items()}
+
+
+def unchanged(base: dict[str, str], other: dict[str, str]) -> set[str]:
+    """Names of the steps of which no task has another fingerprint."""
+    changed = {name.split("/")[0] for name in base if other.get(name) != base[name]}
+    return set(ORDER) - changed
+
+
+def with_learning_rate(path: Path) -> Path:
+    text = path.read_text()
+    assert '"learning_rate" : [0.001]' in text
+    copy = path.with_name("rate.cfg")
+    copy.write_text(text.replace('"learning_rate" : [0.001]', '"learning_rate" : [0.002]'))
+    return copy
+
+
+def test_the_same_run_has_the_same_fingerprints(landscape: Path, base: dict[str, str]) -> None:
+    assert digests(landscape) == base
+    assert len(set(base.values())) == len(base)
+    assert all(len(digest) == 64 for digest in base.values())
+
+
+def test_they_do_not_depend_on_the_output_folder(landscape: Path, base: dict[str, str]) -> None:
+    assert digests(with_keys(landscape, "out.cfg", output_path='"elsewhere"')) == base
+
+
+def test_nor_on_settings_of_the_run(landscape: Path, base: dict[str, str]) -> None:
+    other = with_keys(landscape, "run_only.cfg", remove_output_path="False", last_step="'mosaic'")
+    other.write_text(other.read_text() + "task_retry_limits : { maximum_cpu : 1 }\n")
+    assert digests(other) == base
+
+
+def test_a_learning_rate_changes_training_and_what_follows(
+    landscape: Path, base: dict[str, str]
+) -> None:
+    kept = unchanged(base, digests(with_learning_rate(landscape)))
+    assert kept == {*SAMPLING, "samples", "merge_samples", "validity"}
+
+
+def test_the_number_of_strips_leaves_selection_and_polygons(
+    landscape: Path, base: dict[str, str]
+) -> None:
+    other = digests(with_keys(landscape, "chunks.cfg", number_of_chunks="4"))
+    assert unchanged(base, other) == {*SAMPLING, "validity"}
+
+
+def test_the_ratio_changes_the_split_and_what_follows(
+    landscape: Path, base: dict[str, str]
+) -> None:
+    kept = unchanged(base, digests(with_keys(landscape, "ratio.cfg", ratio="0.4")))
+    assert {"check_inputs", "tile_index", "envelopes"} <= kept
+    assert not kept & {"polygons", "selection", "samples", "training", "confusion", "report"}
+
+
+def test_a_band_file_changes_all_that_comes_after_it(landscape: Path, base: dict[str, str]) -> None:
+    band = sorted(landscape.parent.glob("s2/*/*/*_FRE_B4.tif"))[0]
+    before = band.read_bytes(), band.stat()
+    with rasterio.open(band, "r+") as raster:
+        raster.write(raster.read() + np.int16(1))
+    try:
+        kept = unchanged(base, digests(landscape))
+    finally:
+        band.write_bytes(before[0])
+        os.utime(band, ns=(before[1].st_atime_ns, before[1].st_mtime_ns))
+    assert kept == set()
+    assert digests(landscape) == base
+
+
+def test_the_nomenclature_counts_by_content(landscape: Path, base: dict[str, str]) -> None:
+    names = landscape.parent / "nomenclature.txt"
+    text = names.read_text()
+    os.utime(names, (1, 1))
+    assert digests(landscape) == base
+    names.write_text(text.replace(":", "x:", 1))
+    try:
+        assert "polygons" not in unchanged(base, digests(landscape))
+    finally:
+        names.write_text(text)
+
+
+def test_what_a_task_reads_is_in_its_fingerprint(landscape: Path) -> None:
+    loaded = config.load(landscape)
+    made = graph.build(recipe.STEPS, units.plan(loaded.units))
+    found = ledger.fingerprints(made, loaded.steps)
+    training = found["training/seed_0_hyp_0"]
+    merged = found["merge_samples/seed_0"].digest
+    assert training.inputs == {"learningSamples/Samples_region_1_seed0_learn.nc": merged}
+    assert training.version == __version__
+    assert training.settings["deep_learning_parameters"]["epochs"] == 4
+    assert {"i2lc.steps.training", "i2lc.nn_bank.mlp"} <= set(training.code)
+    sources = found["polygons/all"].sources
+    assert {Path(path).suffix for path in sources} == {
+        ".shp",
+        ".shx",
+        ".dbf",
+        ".prj",
+        ".cpg",
+        ".txt",
+    }
+    assert "output_path" not in json.dumps(training.facts())
+
+
+# The parts, on a toy.
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[ModuleType]:
+    """A module of a step whose text a test may change."""
+    (tmp_path / "toy_kernel.py").write_text("A = 1\n")
+    sys.path.insert(0, str(tmp_path))
+    yield importlib.import_module("toy_kernel")
+    sys.path.remove(str(tmp_path))
+    del sys.modules["toy_kernel"]
+
+
+def of_toy(step: Step, settings: Settings, unit: Unit | None = None) -> Fingerprint:
+    task = graph.Task(step, unit or Unit("T1"), (), ())
+    ledger._file.cache_clear()
+    ledger._source.cache_clear()
+    return ledger.fingerprint(task, settings, {})
+
+
+def test_the_text_of_the_code_counts(module: ModuleType) -> None:
+    step = replace(toy.LOOK, code=(module,))
+    settings = toy.ToySettings()
+    before = of_toy(step, settings)
+    assert set(before.code) == {"toy", "toy_kernel"}
+    assert of_toy(step, settings).digest == before.digest
+    Path(str(module.__file__)).write_text("A = 2\n")
+    after = of_toy(step, settings)
+    assert after.digest != before.digest
+    assert after.code["toy"] == before.code["toy"]
+
+
+def test_step_unit_settings_and_inputs_count() -> None:
+    made = of_toy(toy.LOOK, toy.ToySettings())
+    others = [
+        of_toy(toy.LOOK, toy.ToySettings(word="b")),
+        of_toy(toy.LOOK, toy.ToySettings(), Unit("T2")),
+        of_toy(toy.CUT, toy.ToySettings()),
+        replace(made, inputs={"a.txt": "0"}),
+        replace(made, inputs={"a.txt": "1"}),
+        replace(made, version="0.0.0"),
+        replace(made, sources={"b.txt": "missing"}),
+    ]
+    assert len({other.digest for other in [made, *others]}) == len(others) + 1
+
+
+def test_sources_small_files_by_content_rasters_by_size_time_and_header(tmp_path: Path) -> None:
+    text, raster, gone = tmp_path / "a.txt", tmp_path / "a.tif", tmp_path / "gone"
+    text.write_text("one")
+    raster.write_bytes(bytes(ledger.HEADER_BYTES + 10))
+    step = replace(toy.LOOK, sources=lambda *_: [text, raster, gone])
+
+    def hashes() -> dict[str, str]:
+        found = of_toy(step, toy.ToySettings()).sources
+        return {Path(path).name: digest for path, digest in found.items()}
+
+    first = hashes()
+    assert first["gone"] == "missing"
+    os.utime(text, (1, 1))
+    assert hashes() == first
+    os.utime(raster, (1, 1))
+    touched = hashes()
+    assert touched["a.txt"] == first["a.txt"]
+    assert touched["a.tif"] != first["a.tif"]
+    text.write_text("two")
+    gone.write_text("here")
+    changed = hashes()
+    assert changed["gone"] != "missing"
+    assert changed["a.txt"] != first["a.txt"]
+    assert changed["a.tif"] == touched["a.tif"]
+
+
+# Records.
+
+
+def test_a_record_lies_beside_the_product_and_says_all(tmp_path: Path) -> None:
+    made = of_toy(toy.LOOK, toy.ToySettings())
+    product = tmp_path / "index" / "T1.txt"
+    product.parent.mkdir()
+    product.write_text("four")
+    ledger.write_record(product, made)
+    assert ledger.record_path(product) == tmp_path / "index" / ".T1.txt.record.json"
+    record = ledger.read_record(product)
+    assert record == {
+        "step": "look",
+        "unit": "T1",
+        "version": __version__,
+        "code": dict(made.code),
+        "settings": {"word": "a"},
+        "sources": {},
+        "inputs": {},
+        "fingerprint": made.digest,
+        "file": "T1.txt",
+        "bytes": 4,
+    }
+    assert ledger.unfinished(product) is None
+
+
+def test_unfinished_says_why(tmp_path: Path) -> None:
+    product = tmp_path / "a.json"
+    assert ledger.unfinished(product) == "the file is missing"
+    product.write_text("{")
+    assert str(ledger.unfinished(product)).startswith("it does not open (Expecting property name")
+    product.write_text("{}")
+    assert ledger.unfinished(product) == "it has no record: its task did not end"
+    ledger.record_path(product).write_text('{"fingerprint": ')
+    assert ledger.read_record(product) is None
+    assert ledger.unfinished(product) == "it has no record: its task did not end"
+    ledger.write_record(product, of_toy(toy.LOOK, toy.ToySettings()))
+    assert ledger.unfinished(product) is None
