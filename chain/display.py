@@ -23,6 +23,13 @@ from rich.progress import (
 log = logging.getLogger(__name__)
 
 
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Write a line to a stream, standard output by default, at once."""
+    stream = sys.stdout if stream is None else stream
+    stream.write(text + "\n")
+    stream.flush()
+
+
 class Display:
     """Shows the progress of the tasks, step by step; a context manager.
 
@@ -31,12 +38,12 @@ class Display:
     totals : mapping of step name to number of tasks
     dashboard : str
         Address of the dashboard, empty for none.
-    stream : text file
-        Where to write; a live display when it is a terminal.
+    stream : text file, optional
+        Where to write, standard output by default; a live display when it is a terminal.
     """
 
     def __init__(
-        self, totals: Mapping[str, int], dashboard: str, stream: TextIO = sys.stdout
+        self, totals: Mapping[str, int], dashboard: str, stream: TextIO | None = None
     ) -> None:
         self._totals = totals
         self._done: Counter[str] = Counter()
@@ -44,8 +51,8 @@ class Display:
         self._failed: Counter[str] = Counter()
         self._dashboard = dashboard
         self._bars: dict[str, TaskID] = {}
-        self._stream = stream
-        self._live = self._new_live() if stream.isatty() else None
+        self._stream = sys.stdout if stream is None else stream
+        self._live = self._new_live() if self._stream.isatty() else None
 
     def _new_live(self) -> Progress:
         return Progress(
@@ -83,8 +90,7 @@ class Display:
         if self._live is not None:
             self._live.console.print(text, highlight=False, markup=False)
         else:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+            say(text, self._stream)
 
     def event(self, what: str, step: str, text: str) -> None:
         """Take note of a task.

@@ -26,7 +26,7 @@ from ..steps.contract import Job, Step
 from . import graph as graphs
 from . import ledger, output, picture, recipe, selection, units
 from .config import Config
-from .display import Display
+from .display import Display, say
 from .task import Order, Outcome, execute
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _tell_all_problems(config: Config, error: InputError) -> None:
 def run(config: Config, options: Options) -> int:
     """Run the chain; give the exit status."""
     steps, running = steps_of(config, options)
-    Display({}, "").say(selection.summary(steps, running))
+    say(selection.summary(steps, running))
     if options.only_summary and not options.execution_graph_files:
         return OK
     plan = make_plan(config, options)
@@ -163,7 +163,7 @@ def _execute(
     machine = allocation.current()
     share = local_share(config, options, machine)
     for note in share.notes:
-        Display({}, "").say(note)
+        say(note)
     orders = _orders(config, plan, share, made)
     executor = _executor(options.scheduler_type, share)
     totals = {step.name: len(plan.graph.of(step)) for step in plan.running}
@@ -284,7 +284,6 @@ def _conclude(
 ) -> int:
     """Check that every requested product exists and opens; tell the first failure last."""
     root = config.run.output_path
-    say = Display({}, "").say
     if progress.failed:
         rest = len(orders) - len(progress.done) - len(progress.failed)
         say(f"{len(progress.done)} tasks done, {len(progress.failed)} failed, {rest} not started")

@@ -20,6 +20,7 @@ from i2lc.chain import cli
 from i2lc.steps import model_file
 
 pytestmark = pytest.mark.chain
+Capture = pytest.CaptureFixture[str]
 
 
 def run_debug(config: Path, root: Path, *options: str) -> Ended:
@@ -210,8 +211,6 @@ def test_confidence_and_probabilities_agree_with_the_map(full: Ended) -> None:
     assert ((shares == 65535).all(axis=0) == ~seen).all()
     assert np.abs(shares[:, seen].astype(int).sum(axis=0) - 1000).max() <= len(codes)
     best = shares[:, seen].max(axis=0)
-    winner = shares[np.searchsorted(codes, mapped[seen]), np.nonzero(seen)[0] * 0, 0:1]
-    del winner
     said = np.take_along_axis(
         shares[:, seen], np.searchsorted(codes, mapped[seen])[None, :], axis=0
     )[0]
@@ -270,6 +269,81 @@ def test_versions_and_resolved_config_lie_beside(full: Ended) -> None:
     assert config["chain"]["cloud_threshold"] == 0
 
 
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    config = with_keys(tiny(tmp_path / "land", string_labels=True), "names.cfg", epochs="40")
+    root = config.parent / "results"
+    assert run_debug(config, root).status == 0
+    table = pd.read_csv(root / "final" / "Classif_table.csv")
+    assert table["name"].tolist() == sorted(table["name"])
+    assert table["id"].tolist() == list(range(1, len(table) + 1))
+    with (
+        rasterio.open(root / "final" / "Classif_Seed_0.tif") as made,
+        rasterio.open(config.parent / "truth.tif") as truth,
+    ):
+        mapped, true = made.read(1), truth.read(1)
+    assert set(np.unique(mapped)) <= set(range(len(table) + 1))
+    assert (mapped == true)[mapped > 0].mean() > 0.4
+    layer = gpd.read_file(root / "dataAppVal" / "T31TCJ_seed_0_val.sqlite")
+    assert layer["code"].map(dict(zip(table["name"], table["id"], strict=True))).tolist() == (
+        layer["i2label"].tolist()
+    )
+
+
+def test_without_a_split_the_scores_say_so(tmp_path: Path) -> None:
+    config = with_keys(tiny(tmp_path / "land"), "all.cfg", split_ground_truth="False")
+    root = config.parent / "results"
+    assert run_debug(config, root).status == 0
+    assert "resubstitution" in (root / "final" / "RESULTS.txt").read_text().splitlines()[0]
+    with rasterio.open(root / "samplesSelection" / "T31TCJ_seed_0_reference.tif") as raster:
+        learning, validation = raster.read()
+    assert learning.any()
+    assert (learning == validation).all()
+
+
+# Steps, and what they find when they do not start at the first one.
+
+
+def test_a_later_start_builds_on_earlier_products(tmp_path: Path, capfd: Capture) -> None:
+    config = tiny(tmp_path / "land")
+    root = config.parent / "results"
+    assert run_debug(config, root, "-ending_step", "merge_samples").status == 0
+    assert not (root / "model").exists()
+    before = digests(root)
+    assert run_debug(config, root, "-starting_step", "9").status == 0
+    assert (root / "final" / "RESULTS.txt").is_file()
+    assert before.items() <= digests(root).items()
+    changed = with_keys(config, "changed.cfg", epochs="5", ratio="0.6")
+    capfd.readouterr()
+    assert run_debug(changed, root, "-starting_step", "classification").status == 2
+    told = capfd.readouterr().err
+    assert "start at step polygons or before" in told
+    assert "polygons/all: ratio changed" in told
+    assert "epochs changed 4 -> 5" in told
+    (root / "final" / "Classif_Seed_0.tif").write_bytes(b"II*\0")
+    assert run_debug(config, root, "-starting_step", "report").status == 0
+    assert run_debug(config, root, "-starting_step", "confusion").status == 2
+    assert "Classif_Seed_0.tif: it does not open" in capfd.readouterr().err
+
+
+def test_a_failed_task_is_told_last_and_contained(tmp_path: Path, capfd: Capture) -> None:
+    config = tiny(tmp_path / "land", tiles=(2, 1))
+    product = next((config.parent / "s2" / "T31TDJ").iterdir())
+    band = product / f"{product.name}_FRE_B8.tif"
+    band.write_bytes(band.read_bytes()[: band.stat().st_size // 2])
+    blind = with_keys(config, "blind.cfg", check_inputs="False")
+    root = config.parent / "results"
+    assert run_debug(blind, root).status == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[-2].startswith("step tile_index, unit T31TDJ: ")
+    assert str(band) in lines[-2]
+    assert lines[-1] == f"log: {root / 'logs' / 'tile_index' / 'T31TDJ.log'}"
+    assert (root / "features" / "T31TCJ" / "nbView.tif").is_file()
+    assert not (root / "features" / "T31TDJ" / "nbView.tif").exists()
+    assert "Traceback" in (root / "logs" / "tile_index" / "T31TDJ.log").read_text()
+    assert run_debug(config, root).status == 2
+    assert f"{band} is truncated" in capfd.readouterr().out
+
+
 # The same bytes, whatever the cut, the workers and the scheduler.
 
 COMPARED = ("final", "model", "learningSamples", "features", "envelope", "samplesSelection")
@@ -290,7 +364,7 @@ def layers(root: Path) -> dict[str, list[tuple]]:
     found = {}
     for path in sorted((root / "dataAppVal").glob("*.sqlite")):
         with sqlite3.connect(path) as base:
-            rows = base.execute(f'SELECT * FROM "{path.stem.lower()}" ORDER BY ogc_fid').fetchall()  # noqa: S608
+            rows = base.execute(f'SELECT * FROM "{path.stem.lower()}" ORDER BY ogc_fid').fetchall()
         found[path.name] = rows
     return found
 
