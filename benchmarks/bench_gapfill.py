@@ -6,14 +6,13 @@ Half of the landscape has clouds as patches, half as single pixels.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
 from i2lc.steps.kernels import gapfill
+
+from .measure import Result, best
 
 DATES, BANDS, TARGETS = 70, 10, 37
 SHAPE = (128, 1024)
@@ -71,49 +70,32 @@ def vectorised(
     return out
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Time one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def rows() -> list[dict[str, Any]]:
-    """Measure, interleaved, the best of ``REPEATS``; give one row a reference."""
+def results() -> list[Result]:
+    """Measure against both solutions of numpy."""
     values, valid, days, targets = landscape()
     out = np.empty((TARGETS, BANDS + 3, *SHAPE), np.int16)
     few = np.ascontiguousarray(values[:, :, : FEW[0]]), np.ascontiguousarray(valid[:, : FEW[0]])
-    scale = SHAPE[0] / FEW[0]
     gapfill.linear(values, valid, days, targets, out, rows=(0, 1))  # compiles
     halves = [(0, SHAPE[0] // 2), (SHAPE[0] // 2, SHAPE[0])]
-    best = {"ours": np.inf, "numpy.interp by pixel": np.inf, "vectorised numpy": np.inf}
     with ThreadPoolExecutor(2) as pool:
-
-        def ours() -> None:
-            list(
-                pool.map(
-                    lambda r: gapfill.linear(values, valid, days, targets, out, rows=r), halves
-                )
-            )
-
-        for _ in range(REPEATS):
-            for name, call, factor in (
-                ("ours", ours, 1.0),
-                ("numpy.interp by pixel", lambda: per_pixel(*few, days, targets), scale),
-                ("vectorised numpy", lambda: vectorised(*few, days, targets), scale),
-            ):
-                best[name] = min(best[name], seconds(call) * factor)
+        seconds = best(
+            {
+                "ours": lambda: list(
+                    pool.map(
+                        lambda rows: gapfill.linear(values, valid, days, targets, out, rows=rows),
+                        halves,
+                    )
+                ),
+                "numpy.interp by pixel": lambda: per_pixel(*few, days, targets),
+                "vectorised numpy": lambda: vectorised(*few, days, targets),
+            },
+            REPEATS,
+        )
     _agree(out, *few, days, targets)
-    rate = SHAPE[0] * SHAPE[1] / best["ours"] / 1e6
-    title = f"gap-filling, {rate:.1f} million pixels/s, against "
+    rate = f"{SHAPE[0] * SHAPE[1] / seconds['ours'] / 1e6:.2f} million pixels"
+    scale = SHAPE[0] / FEW[0]
     return [
-        {
-            "name": title + name,
-            "ours": best["ours"],
-            "reference": best[name],
-            "ratio": best[name] / best["ours"],
-            "goal": goal,
-        }
+        Result(f"gap-filling, against {name}", rate, seconds["ours"], seconds[name] * scale, goal)
         for name, goal in (("numpy.interp by pixel", 40.0), ("vectorised numpy", 10.0))
     ]
 
@@ -125,9 +107,3 @@ def _agree(
     ours = out[:, :BANDS, : FEW[0]].astype(np.int32)
     for reference in (per_pixel, vectorised):
         assert np.abs(ours - reference(values, valid, days, targets)).max() <= 1
-
-
-if __name__ == "__main__":
-    for row in rows():
-        times = f"{row['ours']:.5f} s, {row['reference']:.4f} s"
-        print(f"{row['name']}: {times}, ratio {row['ratio']:.1f} (goal {row['goal']})")

@@ -6,10 +6,7 @@ one plan serves all dates and bands of a window. Holes are 100 cloud-like blocks
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pyproj
@@ -17,6 +14,8 @@ from affine import Affine
 from rasterio.warp import Resampling, reproject
 
 from i2lc.steps.kernels import cubic, planning
+
+from .measure import Result, best
 
 NODATA = -10000
 UTM, LAMBERT = "EPSG:32631", "EPSG:2154"
@@ -51,21 +50,14 @@ def other_crs(res: float) -> tuple[Affine, str, np.ndarray, np.ndarray]:
     return Affine(10, 0, left, 0, -10, top), LAMBERT, (NORTH - north) / res, (east - EAST) / res
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Time one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def compare(
     name: str,
     res: float,
     target: tuple[Affine, str, np.ndarray, np.ndarray],
     holes: int,
     goal: float | None,
-) -> dict[str, Any]:
-    """Measure one case, interleaved, the best of ``REPEATS``."""
+) -> Result:
+    """Measure one case."""
     transform, crs, r, c = target
     side = int(SIZE * 10 / res) + 40
     array = landscape((side, side), holes)
@@ -93,26 +85,17 @@ def compare(
         )
 
     half(0)  # compiles
-    ours, reference = np.inf, np.inf
     with ThreadPoolExecutor(2) as pool:
-        for _ in range(REPEATS):
-            ours = min(ours, seconds(lambda: list(pool.map(half, (0, 1)))))
-            reference = min(reference, seconds(gdal))
+        seconds = best({"ours": lambda: list(pool.map(half, (0, 1))), "gdal": gdal}, REPEATS)
     both = (out != NODATA) & (theirs != NODATA)
     if crs == UTM:  # elsewhere GDAL's coordinates are approximate; the tests compare exact ones
         assert np.abs(out.astype(int) - theirs)[both].max() <= 1
-    title = f"{name}, {SIZE * SIZE / ours / 1e6:.0f} million pixels/s"
-    return {
-        "name": title,
-        "ours": ours,
-        "reference": reference,
-        "ratio": reference / ours,
-        "goal": goal,
-    }
+    rate = f"{SIZE * SIZE / seconds['ours'] / 1e6:.0f} million pixels"
+    return Result(f"{name}, against GDAL's reproject", rate, seconds["ours"], seconds["gdal"], goal)
 
 
-def rows() -> list[dict[str, Any]]:
-    """Give one row a case; None = no goal was set."""
+def results() -> list[Result]:
+    """Measure all cases; None = no goal was set."""
     return [
         compare("20 m to 10 m", 20, same_crs(20), 0, 20.0),
         compare("20 m to 10 m, beside nodata", 20, same_crs(20), 100, 20.0),
@@ -121,9 +104,3 @@ def rows() -> list[dict[str, Any]]:
         compare("10 m to EPSG:2154, beside nodata", 10, other_crs(10), 100, None),
         compare("20 m to EPSG:2154, beside nodata", 20, other_crs(20), 100, None),
     ]
-
-
-if __name__ == "__main__":
-    for row in rows():
-        times = f"{row['ours']:.5f} s, {row['reference']:.4f} s"
-        print(f"{row['name']}: {times}, ratio {row['ratio']:.1f} (goal {row['goal']})")

@@ -144,9 +144,10 @@ def read_record(product: Path) -> dict[str, Any] | None:
     """Read the record of a product, None when there is none that opens."""
     path = record_path(product)
     try:
-        return store.read_json(path)
+        record = store.read_json(path)
     except (OSError, ValueError):
         return None
+    return record if isinstance(record, dict) and "fingerprint" in record else None
 
 
 @dataclass(frozen=True)

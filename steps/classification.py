@@ -15,7 +15,7 @@ import torch
 
 from ..errors import TaskError
 from ..nn_bank import inference
-from . import features, grid, layout, model_file, rasters, store
+from . import blocks, features, grid, layout, model_file, rasters, store
 from .artifacts import (
     CONFIDENCE_STRIP,
     DATE_GRID,
@@ -91,7 +91,7 @@ def classify(job: Job) -> None:
         int(job.unit.strip or 0)
     ]
     strip = grid.crop(index.grid, slice(start, stop), slice(0, index.grid.width))
-    block = features.block_shape(index, chosen, len(dates), job.ram)
+    block = blocks.block_shape(index, chosen, len(dates), job.ram)
     torch.set_num_threads(1)  # threads work on rows of their own: results never depend on them
     with ExitStack() as stack:
         outputs = [
@@ -101,7 +101,7 @@ def classify(job: Job) -> None:
         envelope = stack.enter_context(rasterio.open(job.input(ENVELOPE)))
         reader = stack.enter_context(features.FeatureReader(index, chosen, job.cpus))
         pool = stack.enter_context(ThreadPoolExecutor(job.cpus))
-        for rows, cols in features.blocks((strip.height, strip.width), block):
+        for rows, cols in blocks.blocks((strip.height, strip.width), block):
             owned = rasters.read(envelope, slice(rows.start + start, rows.stop + start), cols) == 1
             window = grid.crop(strip, rows, cols)
             where, values = _features(reader, window, dates, owned)

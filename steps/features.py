@@ -8,7 +8,7 @@ a tile is held; every value depends on its own pixel alone, never on the window'
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -29,12 +29,8 @@ from .tile import TileIndex
 
 CODE: tuple[ModuleType, ...] = (*warp.CODE, warp, gapfill, indices)
 """Modules whose text decides, beside this one, what a feature is."""
-BLOCK_BYTES = 96 * 1024**2
-"""Memory that the arrays of a block may take."""
-BLOCK_SHARE = 8
-"""A block takes at most this part of the task's ram."""
-ALIGN = 16
-"""Block sides are multiples of this (the tile size of a TIFF must be)."""
+MOST_FILES = 8192
+"""Files that a process may ask the system to hold open."""
 
 
 class FeatureReader:
@@ -220,33 +216,10 @@ def _taken(array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def open_file_room() -> int:
-    """Give how many files may be held open: half of what the system allows a process."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft // 2 if soft > 0 else 512
-
-
-def block_shape(index: TileIndex, layout: Layout, targets: int, ram: int) -> tuple[int, int]:
-    """Choose the rows and columns of a block of pixels.
-
-    A block is as many storage blocks of the source files as fit into ``BLOCK_BYTES`` and into
-    a share of the task's ram, so that little is decoded twice; sides are multiples of ``ALIGN``
-    but for blocks of whole rows.
-    """
-    bands = len(layout.bands)
-    pixel = len(index.products) * (2 * bands + 1) + 2 * targets * len(layout.names) + 200
-    pixels = max(min(BLOCK_BYTES, ram // BLOCK_SHARE) // pixel, ALIGN * ALIGN)
-    width = index.grid.width
-    if index.source_block[1] >= index.native[layout.sensor.finest].width:
-        return max(pixels // width, 1), width
-    side = int(np.sqrt(pixels)) // ALIGN * ALIGN
-    return side, min(max(pixels // side // ALIGN * ALIGN, ALIGN), -(-width // ALIGN) * ALIGN)
-
-
-def blocks(shape: tuple[int, int], block: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Cut a window of `shape` (rows, columns) into blocks, row-major."""
-    for row in range(0, shape[0], block[0]):
-        for col in range(0, shape[1], block[1]):
-            yield (
-                slice(row, min(row + block[0], shape[0])),
-                slice(col, min(col + block[1], shape[1])),
-            )
+    """Ask for as many open files as the system allows; give half of them, ours to hold."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return (MOST_FILES if soft == resource.RLIM_INFINITY else soft) // 2

@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 import rasterio
 
-from . import features, grid, layout, rasters, samples_file, store
+from . import blocks, features, grid, layout, rasters, samples_file, store
 from .artifacts import (
     DATE_GRID,
     POLYGONS,
@@ -91,11 +91,12 @@ def _write_part(path: Path, strip: Strip, axes: samples_file.Axes, chosen: Layou
 def _row_starts(strip: Strip) -> np.ndarray:
     """Give the number of the first sample of each row of the strip, and behind it their count."""
     width = strip.index.grid.width
-    counts = [
-        (strip.marked(slice(row, row + 1), slice(0, width)) != 0).any(axis=0).sum()
-        for row in range(strip.rows.start, strip.rows.stop)
-    ]
-    return np.concatenate([[0], np.cumsum(counts)])
+    counts = [np.zeros(1, int)]
+    for row in range(strip.rows.start, strip.rows.stop, rasters.TILE):
+        rows = slice(row, min(row + rasters.TILE, strip.rows.stop))
+        marks = strip.marked(rows, slice(0, width))
+        counts.append((marks != 0).any(axis=0).sum(axis=1))
+    return np.cumsum(np.concatenate(counts))
 
 
 def _write_blocks(
@@ -108,11 +109,11 @@ def _write_blocks(
 ) -> None:
     """Write the samples block by block, each at its place in the order (row, column)."""
     gbox = strip.index.grid
-    block = features.block_shape(strip.index, chosen, len(axes.dates), job.ram)
+    block = blocks.block_shape(strip.index, chosen, len(axes.dates), job.ram)
     done = ranks[:-1].copy()
     shape = (strip.rows.stop - strip.rows.start, gbox.width)
     with features.FeatureReader(strip.index, chosen, job.cpus) as reader:
-        for local, cols in features.blocks(shape, block):
+        for local, cols in blocks.blocks(shape, block):
             rows = slice(local.start + strip.rows.start, local.stop + strip.rows.start)
             marks = strip.marked(rows, cols)
             where = (marks != 0).any(axis=0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
-from . import features, grid, layout, rasters, store
+from . import blocks, features, grid, layout, rasters, store
 from . import tile as tile_module
 from .artifacts import INPUT_REPORT, TILE_INDEX, VIEWS
 from .contract import Job, Step, Unit
@@ -46,14 +46,14 @@ def index(job: Job) -> None:
 
 def _write_views(path: Path, record: TileIndex, layout: Layout, job: Job) -> None:
     shape = (record.grid.height, record.grid.width)
-    block = features.block_shape(record, layout, 0, job.ram)
+    block = blocks.block_shape(record, layout, 0, job.ram)
     with (
         features.FeatureReader(record, layout, job.cpus) as reader,
         rasters.create(
             path, record.grid, "uint16", **rasters.storage(block, record.grid.width)
         ) as raster,
     ):
-        for rows, cols in features.blocks(shape, block):
+        for rows, cols in blocks.blocks(shape, block):
             views = reader.views(grid.crop(record.grid, rows, cols))
             raster.write(views, 1, window=rasters.window_of(rows, cols))
 

@@ -251,6 +251,37 @@ def test_unfinished_says_why(tmp_path: Path) -> None:
     assert ledger.unfinished(product) == "it has no record: its task did not end"
     ledger.record_path(product).write_text('{"fingerprint": ')
     assert ledger.read_record(product) is None
+    ledger.record_path(product).write_text("[]")
+    assert ledger.read_record(product) is None
     assert ledger.unfinished(product) == "it has no record: its task did not end"
     ledger.write_record(product, of_toy(toy.LOOK, toy.ToySettings()))
     assert ledger.unfinished(product) is None
+
+
+@pytest.mark.parametrize(
+    ("then", "told", "inherited"),
+    [
+        ({}, None, False),
+        ({"settings": {"word": "b"}}, "look/T1: word changed b -> a", False),
+        ({"version": "0.0.1"}, f"look/T1: it was made by i2lc 0.0.1, this is {__version__}", False),
+        ({"sources": {"/in/gt.shp": "1"}}, "look/T1: input changed: /in/gt.shp", False),
+        ({"code": {"toy": "1"}}, "look/T1: code of toy changed", False),
+        ({"inputs": {"a.txt": "1"}}, "look/T1: what it was made from changed", True),
+    ],
+)
+def test_a_product_that_is_out_of_date_says_why(
+    tmp_path: Path, then: dict[str, object], told: str | None, inherited: bool
+) -> None:
+    product = tmp_path / "T1.txt"
+    product.write_text("four")
+    today = of_toy(toy.LOOK, toy.ToySettings())
+    ledger.write_record(product, replace(today, **then))  # type: ignore[arg-type]
+    problem = ledger.problem_of(product, today)
+    assert (problem and problem.text) == told
+    assert (problem.inherited if problem else False) == inherited
+
+
+def test_a_product_that_is_not_whole_is_no_base_either(tmp_path: Path) -> None:
+    today = of_toy(toy.LOOK, toy.ToySettings())
+    problem = ledger.problem_of(tmp_path / "T1.txt", today)
+    assert problem == ledger.Problem(f"{tmp_path}/T1.txt: the file is missing")

@@ -1,7 +1,6 @@
 """Features of a window, from files to (date, band, y, x), on landscapes of 64 pixels."""
 
 import shutil
-from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -11,6 +10,7 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
+from scipy.ndimage import binary_erosion
 
 from i2lc.demo import landscape
 from i2lc.errors import InputError
@@ -304,10 +304,7 @@ def test_keep_bands_and_features_change_the_band_axis_alone(land, wholes):
     with opened(land, keep_bands=("B3",), features=("Brightness",)) as reader:
         found = reader.features(reader.index.grid, TARGETS)
     np.testing.assert_array_equal(found[:, 0], cube[:, 1])
-    np.testing.assert_array_equal(
-        found[:, 1],
-        np.where(cube[:, 1] < 0, -cube[:, 1], cube[:, 1]) * np.where(cube[:, 1] == NODATA, -1, 1),
-    )
+    np.testing.assert_array_equal(found[:, 1], cube[:, 1])  # the root of one square
 
 
 def test_a_target_is_a_window_of_the_dates(land, wholes):
@@ -375,39 +372,58 @@ def test_40_metres_are_means_of_16_and_of_4(land):
 
 @pytest.fixture(scope="module")
 def smooth(tmp_path_factory):
+    """A known function of place and time; no cloud, which would be no part of the function."""
     out = tmp_path_factory.mktemp("smooth")
-    asked = landscape.Landscape(
-        tiles=(1, 1), size=64, dates=8, classes=2, cloud=0.2, smooth=True, seed=1
-    )
+    asked = landscape.Landscape(tiles=(1, 1), size=64, dates=8, classes=2, cloud=0, smooth=True)
     landscape.write(out, asked)
     return out / "s2" / TILE
 
 
-@pytest.mark.parametrize("proj", [UTM, LAMBERT])
-def test_a_smooth_landscape_is_found_again_within_5_counts(smooth, proj):
-    with opened(smooth, proj=proj) as reader:
-        gbox = reader.index.grid
+def differences(folder, proj):
+    """Largest difference from the truth over all bands and dates, (y, x), and where seen."""
+    with opened(folder, proj=proj) as reader:
+        gbox, bands = reader.index.grid, reader.layout.bands
         _, valid, days = reader.observe(gbox)
-        first, last = days[0], days[-1]
-        targets = tuple(date.fromordinal(int(day)) for day in range(first, last + 1, 17))
+        targets = tuple(date.fromordinal(day) for day in range(days[0], days[-1] + 1, 17))
         cube = reader.features(gbox, targets)
     y, x = grid.centres(gbox)
     x, y = np.meshgrid(x, y)
-    if proj == UTM:
-        x, y = Transformer.from_crs(UTM, LAMBERT, always_xy=True).transform(x, y)
-    seen = np.where(valid, days[:, None, None], 0)
-    earliest = np.where(valid, days[:, None, None], 10**9).min(axis=0)
-    latest = seen.max(axis=0)
-    compared = 0
+    if proj != LAMBERT:
+        x, y = Transformer.from_crs(proj, LAMBERT, always_xy=True).transform(x, y)
+    seen = valid.any(axis=0)
+    earliest = days[valid.argmax(axis=0)]
+    latest = days[len(days) - 1 - valid[::-1].argmax(axis=0)]
+    worst = np.zeros(gbox.shape)
     for k, target in enumerate(targets):
-        between = (earliest <= target.toordinal()) & (target.toordinal() <= latest)
-        day = target.timetuple().tm_yday
-        for place, band in enumerate(reader.layout.bands):
-            truth = landscape.smooth_reflectance(x, y, day, band)
-            error = np.abs(cube[k, place] - truth)[between]
-            compared += error.size
-            assert error.max(initial=0) <= 5, (band, target)
-    assert compared > 200_000
+        # the function is linear in time; before the first and after the last view we are constant
+        between = seen & (earliest <= target.toordinal()) & (target.toordinal() <= latest)
+        for place, band in enumerate(bands):
+            truth = landscape.smooth_reflectance(x, y, target.timetuple().tm_yday, band)
+            np.maximum(worst, np.abs(cube[k, place] - truth) * between, out=worst)
+    return worst, seen, len(targets)
+
+
+@pytest.mark.parametrize("proj", [UTM, LAMBERT])
+def test_a_smooth_landscape_is_found_again_within_5_counts(smooth, tmp_path, proj):
+    folder = shutil.copytree(smooth, tmp_path / TILE)
+    for product in list(folder.iterdir()):
+        if read(next(product.glob("MASKS/*_EDG_R1.tif"))).any():
+            shutil.rmtree(product)  # beside an orbit's edge: the next test
+    worst, seen, targets = differences(folder, proj)
+    inner = binary_erosion(seen, np.ones((3, 3)))
+    assert inner.sum() >= 60 * 60
+    assert targets >= 10
+    assert worst[inner].max() <= 2  # the rule asks for 5
+    assert worst[inner].max() > 0.1
+
+
+@pytest.mark.parametrize("proj", [UTM, LAMBERT])
+def test_beside_the_last_pixel_a_smooth_landscape_is_half_a_pixel_off_at_most(smooth, proj):
+    """There only valid neighbours count: a 20 m value may stand up to 10 m off its place."""
+    worst, seen, _ = differences(smooth, proj)
+    slope = 3.2  # counts a metre: the steepest of the function within the year
+    assert worst[seen].max() <= slope * 10
+    assert np.median(worst[seen]) <= 2
 
 
 # --- files that changed under the run -------------------------------------------------------
@@ -436,35 +452,3 @@ def test_a_file_on_another_grid_is_named(folder):
         shutil.copyfile(product.bands["B5"], product.bands["B2"])
         with pytest.raises(InputError, match=r"_FRE_B2\.tif has another grid than when the tile"):
             reader.views(reader.index.grid)
-
-
-# --- blocks ---------------------------------------------------------------------------------
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40))
-def test_blocks_cover_a_window_once_in_row_major_order(height, width, rows, cols):
-    counts = np.zeros((height, width), int)
-    starts = []
-    for where in features.blocks((height, width), (rows, cols)):
-        counts[where] += 1
-        starts.append((where[0].start, where[1].start))
-        assert counts[where].shape <= (rows, cols)
-    assert (counts == 1).all()
-    assert starts == sorted(starts)
-
-
-@pytest.mark.parametrize("source_block", [(1, 64), (16, 16)])
-@pytest.mark.parametrize("ram", [2**20, 2**27, 2**31, 2**36])
-def test_a_block_fits_into_its_share_of_the_ram(land, ram, source_block):
-    with opened(land) as reader:
-        index, layout = replace(reader.index, source_block=source_block), reader.layout
-    rows, cols = features.block_shape(index, layout, 37, ram)
-    values = len(index.products) * (2 * 10 + 1) + 2 * 37 * 13
-    least = features.ALIGN**2 * values
-    assert rows * cols * values <= max(min(ram // 8, features.BLOCK_BYTES), least)
-    if source_block[1] == 64:
-        assert cols == index.grid.width
-    else:
-        assert rows % 16 == cols % 16 == 0
-    assert rows >= 1

@@ -1,0 +1,128 @@
+"""How a window is cut into blocks: what is in memory at one time, and never seen in a result.
+
+A block wants to be small for the memory and large for the files, whose storage blocks are
+decoded whole: the smallest block is taken at which little is decoded in vain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from . import grid
+from .layout import Layout
+from .sensors.sentinel2 import SENTINEL2
+from .tile import TileIndex
+
+BLOCK_BYTES = 64 * 1024**2
+"""Memory that the arrays of a block take, unless the files ask for more."""
+RAM_SHARE = 8
+"""The arrays of a block take at most this part of the task's ram."""
+MOST_DECODED = 3.0
+"""Pixels decoded for one used above which a larger block is taken."""
+ALIGN = 16
+"""Block sides are multiples of this (the tile size of a TIFF must be)."""
+MARGIN = 8
+"""Pixels around a block that its kernels read: two of the coarsest bands on each side."""
+OVERHEAD = 200
+"""Bytes a pixel for coordinates, masks and predictions."""
+
+
+def block_shape(index: TileIndex, layout: Layout, targets: int, ram: int) -> tuple[int, int]:
+    """Choose the rows and columns of a block of pixels.
+
+    Parameters
+    ----------
+    index : TileIndex
+    layout : Layout
+    targets : int
+        Dates of the features.
+    ram : int
+        Memory of the task, in bytes.
+
+    Returns
+    -------
+    rows, columns : int
+        Columns are all columns of the tile, or both are multiples of ``ALIGN``.
+    """
+    pixel = pixel_bytes(index, layout, targets)
+    least = ALIGN * ALIGN
+    most = max(ram // RAM_SHARE // pixel, least)
+    pixels = min(max(BLOCK_BYTES // pixel, least), most)
+    skew = skew_of(index)
+    shape = _shape(index, pixels, skew)
+    while decoded(index, shape, skew) > MOST_DECODED and 2 * pixels <= most:
+        pixels *= 2
+        shape = _shape(index, pixels, skew)
+    return shape
+
+
+def pixel_bytes(index: TileIndex, layout: Layout, targets: int) -> int:
+    """Give the memory of a pixel in the arrays of a block.
+
+    Observations count twice: they are gathered before they are gap-filled.
+    """
+    observed = len(index.products) * (2 * len(layout.bands) + 1)
+    return 2 * observed + 2 * targets * len(layout.names) + OVERHEAD
+
+
+def skew_of(index: TileIndex) -> float:
+    """Give the source rows that one column of the lattice is shifted by (and vice versa)."""
+    source = index.native[SENTINEL2.finest]
+    middle = grid.crop(
+        index.grid,
+        slice(index.grid.height // 2, index.grid.height // 2 + 1),
+        slice(0, index.grid.width),
+    )
+    y, x = grid.centres(middle)
+    rows, _ = grid.source_coordinates(y, x[[0, -1]], middle.crs, source)
+    return 0.0 if rows.ndim == 1 else float(abs(rows[0, -1] - rows[0, 0]) / max(len(x) - 1, 1))
+
+
+def _shape(index: TileIndex, pixels: int, skew: float) -> tuple[int, int]:
+    """Give the shape of at most `pixels` pixels of which the least is decoded in vain."""
+    width = index.grid.width
+    deep, broad = index.source_block
+    wide = math.sqrt(pixels)
+    if _in_strips(index):
+        wide = math.sqrt(pixels / skew) if skew else float(width)
+    cols = max(int(min(wide, pixels / ALIGN, width)) // ALIGN * ALIGN, ALIGN)
+    shapes = [(max(pixels // cols // ALIGN * ALIGN, ALIGN), cols)]
+    if pixels >= width:
+        shapes.append((pixels // width, width))
+    if pixels >= deep * broad and deep % ALIGN == broad % ALIGN == 0:
+        cols = max(int(wide) // broad, 1) * broad
+        shapes.append((pixels // cols // deep * deep, cols))
+    return min((s for s in shapes if s[0]), key=lambda shape: decoded(index, shape, skew))
+
+
+def _in_strips(index: TileIndex) -> bool:
+    """Tell whether the files are stored in whole rows."""
+    return index.source_block[1] >= index.native[SENTINEL2.finest].width
+
+
+def decoded(index: TileIndex, shape: tuple[int, int], skew: float) -> float:
+    """Give the source pixels that are decoded for each pixel of a block."""
+    rows, cols = shape
+    deep, wide = index.source_block
+    high = rows + MARGIN + cols * skew + _cut(rows, deep, skew)
+    if _in_strips(index):
+        broad = float(index.native[SENTINEL2.finest].width)
+    else:
+        broad = cols + MARGIN + rows * skew + _cut(cols, wide, skew)
+    return high * broad / (rows * min(cols, index.grid.width))
+
+
+def _cut(side: int, stored: int, skew: float) -> int:
+    """Give the pixels decoded in vain at both ends of a side: none where it is aligned."""
+    return 0 if skew == 0 and side % stored == 0 else stored
+
+
+def blocks(shape: tuple[int, int], block: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Cut a window of `shape` (rows, columns) into blocks, row-major."""
+    for row in range(0, shape[0], block[0]):
+        for col in range(0, shape[1], block[1]):
+            yield (
+                slice(row, min(row + block[0], shape[0])),
+                slice(col, min(col + block[1], shape[1])),
+            )

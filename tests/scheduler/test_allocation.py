@@ -1,0 +1,79 @@
+"""What the process may use: the least of machine, control group and queue."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from i2lc.scheduler import allocation
+from i2lc.scheduler.allocation import Allocation
+
+GIB = 1024**3
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of 16 cores and 64 GiB."""
+    memory = psutil.virtual_memory()._replace(total=64 * GIB)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+
+
+def group(folder: Path, cpu: str | None = None, memory: str | None = None) -> Path:
+    for name, text in (("cpu.max", cpu), ("memory.max", memory)):
+        if text is not None:
+            (folder / name).write_text(f"{text}\n")
+    return folder
+
+
+def test_without_limits_it_is_the_machine(tmp_path: Path) -> None:
+    assert allocation.current({}, tmp_path / "none") == Allocation(16, 64 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "found"),
+    [
+        ("max 100000", "max", Allocation(16, 64 * GIB)),
+        ("400000 100000", str(8 * GIB), Allocation(4, 8 * GIB)),
+        ("150000 100000", "max", Allocation(1, 64 * GIB)),
+        ("50000 100000", "max", Allocation(1, 64 * GIB)),
+        ("6400000 100000", str(900 * GIB), Allocation(16, 64 * GIB)),
+        ("", "", Allocation(16, 64 * GIB)),
+        (None, str(GIB), Allocation(16, GIB)),
+    ],
+)
+def test_limits_of_the_control_group(
+    tmp_path: Path, cpu: str | None, memory: str | None, found: Allocation
+) -> None:
+    assert allocation.current({}, group(tmp_path, cpu, memory)) == found
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({"SLURM_CPUS_PER_TASK": "6"}, Allocation(6, 64 * GIB)),
+        ({"SLURM_MEM_PER_NODE": "4096"}, Allocation(16, 4 * GIB)),
+        ({"SLURM_CPUS_PER_TASK": "32", "SLURM_MEM_PER_NODE": "999999"}, Allocation(16, 64 * GIB)),
+        ({"SLURM_CPUS_PER_TASK": "", "SLURM_MEM_PER_NODE": "all"}, Allocation(16, 64 * GIB)),
+        ({"SLURM_CPUS_PER_TASK": "0"}, Allocation(1, 64 * GIB)),
+    ],
+)
+def test_limits_of_slurm(tmp_path: Path, environment: dict[str, str], found: Allocation) -> None:
+    assert allocation.current(environment, tmp_path) == found
+
+
+def test_the_least_counts(tmp_path: Path) -> None:
+    folder = group(tmp_path, "800000 100000", str(2 * GIB))
+    environment = {"SLURM_CPUS_PER_TASK": "3", "SLURM_MEM_PER_NODE": "8192"}
+    assert allocation.current(environment, folder) == Allocation(3, 2 * GIB)
+
+
+def test_the_environment_of_the_process_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "5")
+    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
+    assert allocation.current(cgroup=tmp_path) == Allocation(5, 64 * GIB)

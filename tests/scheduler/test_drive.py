@@ -1,0 +1,223 @@
+"""Order, containment of failures, second tries and slots, on an executor that a test steers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from i2lc.scheduler.drive import Progress, drive
+
+
+class Fake:
+    """Runs tasks when they are waited for; `pick` chooses which of the running ends next."""
+
+    def __init__(self, slots: int = 1, pick: Callable[[int], int] = lambda count: 0) -> None:
+        self.slots = slots
+        self.running: list[tuple[str, Callable[[Any], Any], Any]] = []
+        self.most = 0
+        self._pick = pick
+
+    def submit(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
+        self.running.append((key, function, argument))
+        self.most = max(self.most, len(self.running))
+
+    def next_done(self) -> tuple[str, Any, BaseException | None]:
+        key, function, argument = self.running.pop(self._pick(len(self.running)))
+        try:
+            return key, function(argument), None
+        except Exception as error:
+            return key, None, error
+
+    def close(self) -> None:
+        self.running.clear()
+
+
+class Told:
+    """What a drive tells while it goes on."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def __call__(self, what: str, key: str, state: Progress) -> None:
+        self.events.append(f"{what} {key}")
+        assert (key in state.running) == (what == "started")
+        assert (key in state.done) == (what == "done")
+        assert (key in state.failed) == (what == "failed")
+
+
+def echo(argument: str) -> str:
+    return f"{argument}!"
+
+
+def run(
+    edges: Iterable[tuple[str, str]],
+    keys: str = "abcdef",
+    function: Callable[[Any], Any] = echo,
+    executor: Fake | None = None,
+    retries: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+) -> tuple[Progress, list[str]]:
+    made = nx.DiGraph()
+    made.add_nodes_from(keys)
+    made.add_edges_from(edges)
+    told = Told()
+    progress = drive(
+        edges=made,
+        executor=executor or Fake(),
+        function=function,
+        arguments=arguments or {key: key for key in keys},
+        ended_well=lambda result: result != "bad",
+        watch=told,
+        retries=retries,
+    )
+    assert not progress.running
+    assert progress.blocked
+    return progress, told.events
+
+
+def test_no_task_is_no_work() -> None:
+    progress, told = run([], keys="")
+    assert (progress.done, progress.failed, told) == ({}, {}, [])
+
+
+def test_results_by_key_and_events_in_order() -> None:
+    progress, told = run([("a", "b")], keys="ab")
+    assert progress.done == {"a": "a!", "b": "b!"}
+    assert told == ["started a", "done a", "started b", "done b"]
+
+
+def test_ready_tasks_start_in_the_order_of_the_arguments() -> None:
+    _, told = run([("a", "e")], keys="cadeb")
+    started = [event[-1] for event in told if event.startswith("started")]
+    assert started == ["c", "a", "d", "e", "b"]
+
+
+def test_a_task_waits_for_all_before_it() -> None:
+    _, told = run([("a", "c"), ("b", "c")], keys="cab", executor=Fake(3))
+    assert told == ["started a", "started b", "done a", "done b", "started c", "done c"]
+
+
+def fail_b(argument: str) -> str:
+    if argument == "b":
+        raise ValueError("b is wrong")
+    return argument
+
+
+def test_a_failure_blocks_what_waits_for_it_and_nothing_else() -> None:
+    # a -> b -> c -> d ; a -> e ; f alone
+    progress, told = run(
+        [("a", "b"), ("b", "c"), ("c", "d"), ("a", "e"), ("e", "d")], function=fail_b
+    )
+    assert set(progress.done) == {"a", "e", "f"}
+    assert list(progress.failed) == ["b"]
+    assert str(progress.failed["b"]) == "b is wrong"
+    assert "failed b" in told
+    assert not {"started c", "started d"} & set(told)
+
+
+def test_a_result_that_is_no_success_is_a_failure() -> None:
+    progress, _ = run([("a", "b")], keys="ab", function=lambda argument: "bad")
+    assert (progress.done, progress.failed) == ({}, {"a": "bad"})
+
+
+def test_the_first_failure_stands_first() -> None:
+    progress, _ = run([], keys="abc", function=lambda argument: "bad")
+    assert list(progress.failed) == ["a", "b", "c"]
+
+
+class Flaky:
+    """Fails a number of times, each time for another cause."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.causes = 0
+
+    def __call__(self, argument: str) -> str:
+        if argument == "b" and self.left:
+            self.left -= 1
+            self.causes += 1
+            raise OSError(f"cause {self.causes}")
+        return argument
+
+
+def test_a_second_try_may_succeed() -> None:
+    progress, told = run([("b", "c")], keys="abc", function=Flaky(2), retries=2)
+    assert progress.done == {"a": "a", "b": "b", "c": "c"}
+    assert progress.failed == {}
+    assert [event for event in told if event.endswith(" b")] == [
+        "started b",
+        "retried b",
+        "started b",
+        "retried b",
+        "started b",
+        "done b",
+    ]
+
+
+def test_the_first_cause_is_kept() -> None:
+    flaky = Flaky(9)
+    progress, told = run([("b", "c")], keys="abc", function=flaky, retries=2)
+    assert flaky.causes == 3
+    assert str(progress.failed["b"]) == "cause 1"
+    assert told.count("retried b") == 2
+    assert told.count("failed b") == 1
+    assert set(progress.done) == {"a"}
+
+
+def test_without_retries_a_task_runs_once() -> None:
+    flaky = Flaky(9)
+    run([], keys="ab", function=flaky)
+    assert flaky.causes == 1
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_no_more_tasks_than_slots(slots: int) -> None:
+    executor = Fake(slots)
+    progress, _ = run([], keys="abcdefghi", executor=executor)
+    assert len(progress.done) == 9
+    assert executor.most == slots
+
+
+def test_what_runs_never_waits_for_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress, told = run([("a", "b")], keys="abc", executor=Fake(2, lambda count: count - 1))
+    assert told[:4] == ["started a", "started c", "done c", "done a"]
+    assert set(progress.done) == {"a", "b", "c"}
+
+
+@given(
+    data=st.data(),
+    count=st.integers(1, 12),
+    slots=st.integers(1, 4),
+    retries=st.integers(0, 2),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_graph(data: st.DataObject, count: int, slots: int, retries: int) -> None:
+    keys = "abcdefghijkl"[:count]
+    pairs = [(a, b) for i, a in enumerate(keys) for b in keys[i + 1 :]]
+    edges = data.draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
+    bad = set(data.draw(st.lists(st.sampled_from(keys), unique=True)))
+    picks = data.draw(st.randoms(use_true_random=False))
+    executor = Fake(slots, lambda running: picks.randrange(running))
+    progress, told = run(
+        edges,
+        keys,
+        lambda argument: "bad" if argument in bad else argument,
+        executor,
+        retries,
+    )
+    made = nx.DiGraph(edges)
+    made.add_nodes_from(keys)
+    behind = set().union(*(nx.descendants(made, key) for key in bad))
+    assert set(progress.done) == set(keys) - bad - behind
+    assert set(progress.failed) == bad - behind
+    assert executor.most <= slots
+    for a, b in edges:
+        if f"started {b}" in told:
+            assert told.index(f"done {a}") < told.index(f"started {b}")
+    for key in progress.failed:
+        assert told.count(f"started {key}") == retries + 1

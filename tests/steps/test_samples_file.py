@@ -1,0 +1,301 @@
+"""Samples on disk, from selected pixels of strips to one file a seed."""
+
+from dataclasses import replace
+from datetime import date
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from i2lc.demo import landscape
+from i2lc.errors import TaskError
+from i2lc.steps import features, grid, merge_samples, rasters, samples, samples_file
+from i2lc.steps.artifacts import (
+    DATE_GRID,
+    POLYGONS,
+    REFERENCE,
+    SAMPLES,
+    SAMPLES_PART,
+    SELECTION,
+    TILE_INDEX,
+)
+from i2lc.steps.contract import File, Job, Unit
+from i2lc.steps.layout import FeatureSettings, Layout, save_dates
+from i2lc.steps.sensors.sentinel2 import SENTINEL2
+from i2lc.steps.tile import index_tile
+
+DATES = (date(2018, 1, 5), date(2018, 2, 4), date(2019, 1, 1))
+AXES = samples_file.Axes(DATES, ("B4", "NDVI"), (10000.0, 1000.0))
+
+
+def test_xarray_opens_the_file_as_it_was_written(tmp_path):
+    path = tmp_path / "a.nc"
+    values = np.random.default_rng(0).integers(-10000, 32767, (1300, 3, 2)).astype(np.int16)
+    with samples_file.create(
+        path, AXES, 1300, samples_file.COLUMNS, crs="EPSG:2154", seed=4
+    ) as file:
+        file["features"][:] = values
+        for name in ("label", "polygon", "x", "y", "tile", "set"):
+            file[name][:] = np.arange(1300) % 250
+        samples_file.flag(file["set"], ("training", "validation"), 1)
+    with xr.open_dataset(path) as found:
+        assert dict(found.sizes) == {"sample": 1300, "date": 3, "band": 2}
+        assert found["features"].dims == ("sample", "date", "band")
+        assert found["features"].dtype == np.int16  # no scale_factor made it float64
+        np.testing.assert_array_equal(found["features"], values)
+        assert found["features"].encoding["chunksizes"] == (512, 3, 2)
+        assert not found["features"].encoding.get("zlib")
+        assert found["date"].values.astype("M8[D]").tolist() == list(DATES)
+        assert found["band"].values.tolist() == ["B4", "NDVI"]
+        assert found["scale"].dims == ("band",)
+        assert found["scale"].values.tolist() == [10000.0, 1000.0]
+        kinds = {name: found[name].dtype.name for name in samples_file.COLUMNS}
+        assert kinds == {
+            "label": "uint16",
+            "polygon": "uint32",
+            "x": "float64",
+            "y": "float64",
+            "tile": "uint16",
+            "set": "uint8",
+        }
+        assert found["set"].attrs["flag_meanings"] == "training validation"
+        assert found["set"].attrs["flag_values"].tolist() == [1, 2]
+        assert (found.attrs["crs"], found.attrs["seed"]) == ("EPSG:2154", 4)
+    assert samples_file.read_axes(path) == AXES
+
+
+def test_a_file_without_samples_is_a_valid_one(tmp_path):
+    path = tmp_path / "a.nc"
+    samples_file.create(path, AXES, 0, samples_file.COLUMNS).close()
+    with xr.open_dataset(path) as found:
+        assert found["features"].shape == (0, 3, 2)
+        assert found["features"].dtype == np.int16
+    assert samples_file.read_axes(path) == AXES
+
+
+def test_few_samples_make_a_small_chunk(tmp_path):
+    with samples_file.create(tmp_path / "a.nc", AXES, 7, {}) as file:
+        assert file["features"].chunking() == [7, 3, 2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 300), st.integers(1, 50))
+def test_pieces_cover_the_samples_once(count, size):
+    pieces = list(samples_file.pieces(count, size))
+    assert [k for piece in pieces for k in range(piece.start, piece.stop)] == list(range(count))
+    assert all(0 < piece.stop - piece.start <= size for piece in pieces)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=8), st.data())
+def test_runs_of_a_block_put_each_row_at_its_place(counts, data):
+    """Rows of a block start where earlier blocks of the row ended."""
+    gaps = [data.draw(st.integers(0, 2)) for _ in counts]
+    starts = np.cumsum([0, *(c + g for c, g in zip(counts, gaps, strict=True))])[:-1]
+    runs = samples._places(starts, np.array(counts))
+    expected = [s + k for s, c in zip(starts.tolist(), counts, strict=True) for k in range(c)]
+    assert [start + k for start, count in runs for k in range(count)] == expected
+
+
+# --- the steps ------------------------------------------------------------------------------
+
+TILES = ("T31TCJ", "T31TDJ")
+SEEDS = (0, 1)
+CODES = np.array([0, 12, 300, 12])  # class of polygon 1, 2, 3
+POLYGON_TABLE = pd.DataFrame({"number": [1, 2, 3], "label": CODES[1:], "polygon": list("abc")})
+TARGETS = (date(2018, 2, 1), date(2018, 6, 1), date(2018, 10, 1))
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory):
+    out = tmp_path_factory.mktemp("land")
+    landscape.write(out, landscape.Landscape(tiles=(2, 1), size=64, dates=5, classes=2, cloud=0.3))
+    return out / "s2"
+
+
+@pytest.fixture(scope="module")
+def chosen(land, tmp_path_factory):
+    """A run folder with two indexed tiles, polygon numbers and marks of two seeds."""
+    root = tmp_path_factory.mktemp("run")
+    keys = {"s2_path": land, "keep_bands": ("B4", "B8"), "features": ("NDVI",)}
+    settings_ = FeatureSettings(**keys)
+    indexes, marks, numbers = {}, {}, {}
+    rng = np.random.default_rng(1)
+    for tile in TILES:
+        index = index_tile(land / tile, tile, SENTINEL2, settings_)
+        index.save(root / TILE_INDEX.path(Unit(tile=tile)))
+        indexes[tile] = index
+        with features.FeatureReader(index, Layout.of(settings_)) as reader:
+            seen = reader.views(index.grid) > 0
+        for seed in SEEDS:
+            unit = Unit(tile=tile, seed=seed)
+            number = rng.integers(1, 4, index.grid.shape)
+            mark = rng.choice([0, 1, 2], index.grid.shape, p=[0.9, 0.08, 0.02]) * seen
+            mark[: index.grid.height // 3] = 0  # strips without a sample
+            numbers[tile, seed], marks[tile, seed] = number, mark
+            for kind, pixels, count in ((REFERENCE, number, 2), (SELECTION, mark, 1)):
+                path = root / kind.path(unit)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                dtype = "uint32" if kind is REFERENCE else "uint8"
+                with rasters.create(path, index.grid, dtype, count) as raster:
+                    raster.write(np.stack([pixels] * count).astype(dtype))
+    save_dates(root / DATE_GRID.path(Unit()), TARGETS)
+    for seed in SEEDS:
+        POLYGON_TABLE.to_csv(root / POLYGONS.path(Unit(seed=seed)), index=False)
+    return root, keys, indexes, marks, numbers
+
+
+def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
+    """Run both steps; give the paths of the parts and of the samples by seed."""
+    root, keys, _, _, _ = chosen
+    strips = [Unit(tile=tile, strip=strip) for tile in tiles for strip in range(chunks)]
+    for unit in strips:
+        per_seed = [Unit(tile=unit.tile, seed=seed) for seed in SEEDS]
+        samples.extract(
+            Job(
+                unit=unit,
+                settings=samples.Settings(number_of_chunks=chunks, **keys),
+                root=root,
+                inputs=(
+                    File(TILE_INDEX, Unit(tile=unit.tile)),
+                    File(DATE_GRID, Unit()),
+                    *(File(kind, one) for one in per_seed for kind in (SELECTION, REFERENCE)),
+                    *(File(POLYGONS, Unit(seed=seed)) for seed in SEEDS),
+                ),
+                outputs=(File(SAMPLES_PART, unit),),
+                cpus=cpus,
+                ram=ram,
+            )
+        )
+    for seed in SEEDS:
+        unit = Unit(seed=seed)
+        merge_samples.merge(
+            Job(
+                unit=unit,
+                settings=merge_samples.Settings(),
+                root=root,
+                inputs=(*(File(SAMPLES_PART, strip) for strip in strips), File(POLYGONS, unit)),
+                outputs=(File(SAMPLES, unit),),
+            )
+        )
+    return (
+        [root / SAMPLES_PART.path(unit) for unit in strips],
+        [root / SAMPLES.path(Unit(seed=seed)) for seed in SEEDS],
+    )
+
+
+def test_samples_are_the_features_of_the_selected_pixels_by_tile_row_and_column(chosen):
+    _, keys, indexes, marks, numbers = chosen
+    _, paths = extracted(chosen, 3)
+    layout = Layout.of(FeatureSettings(**keys))
+    for seed, path in zip(SEEDS, paths, strict=True):
+        expected = {name: [] for name in ("features", *samples_file.COLUMNS)}
+        for rank, tile in enumerate(TILES):
+            index, mark = indexes[tile], marks[tile, seed]
+            with features.FeatureReader(index, layout) as reader:
+                cube = reader.features(index.grid, TARGETS)
+            rows, cols = np.nonzero(mark)
+            y, x = grid.centres(index.grid)
+            polygons = numbers[tile, seed][rows, cols]
+            expected["features"].append(cube[:, :, rows, cols].transpose(2, 0, 1))
+            expected["x"].append(x[cols])
+            expected["y"].append(y[rows])
+            expected["polygon"].append(polygons)
+            expected["label"].append(CODES[polygons])
+            expected["set"].append(mark[rows, cols])
+            expected["tile"].append(np.full(len(rows), rank))
+        with xr.open_dataset(path) as found:
+            assert found.sizes["sample"] > 200
+            for name, parts in expected.items():
+                np.testing.assert_array_equal(found[name], np.concatenate(parts), err_msg=name)
+            assert found["tile"].attrs["flag_meanings"] == " ".join(TILES)
+            assert found["tile"].attrs["flag_values"].tolist() == [0, 1]
+            assert (found.attrs["crs"], found.attrs["seed"]) == ("EPSG:2154", seed)
+            assert not (found["features"] == -10000).any()
+        assert samples_file.read_axes(path).bands == ("B4", "B8", "NDVI")
+        assert samples_file.read_axes(path).dates == TARGETS
+
+
+def contents(path):
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        return {name: np.array(variable[:]) for name, variable in file.variables.items()}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "cpus", "ram"), [(1, 1, 2**31), (17, 1, 2**31), (3, 2, 2**31), (2, 1, 2**20)]
+)
+def test_neither_strips_nor_threads_nor_memory_change_a_sample(chosen, chunks, cpus, ram):
+    _, reference = extracted(chosen, 3)
+    expected = [contents(path) for path in reference]
+    before = [path.read_bytes() for path in reference]
+    _, paths = extracted(chosen, chunks, cpus=cpus, ram=ram)
+    for old, path in zip(expected, paths, strict=True):
+        new = contents(path)
+        assert new.keys() == old.keys()
+        for name in old:
+            np.testing.assert_array_equal(new[name], old[name], err_msg=name)
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_blocks_of_some_columns_change_no_sample(chosen):
+    """Files in storage tiles are read in blocks that end within a row."""
+    root, _, indexes, _, _ = chosen
+    _, paths = extracted(chosen, 3)
+    before = [path.read_bytes() for path in paths]
+    try:
+        for index in indexes.values():
+            tiled = replace(index, source_block=(16, 16))
+            shape = features.block_shape(tiled, Layout(SENTINEL2, ("B4",), ()), 3, 2**20)
+            assert shape[1] < index.grid.width
+            tiled.save(root / TILE_INDEX.path(Unit(tile=index.tile)))
+        _, paths = extracted(chosen, 3, ram=2**20)
+        assert [path.read_bytes() for path in paths] == before
+    finally:
+        for index in indexes.values():
+            index.save(root / TILE_INDEX.path(Unit(tile=index.tile)))
+
+
+def test_a_strip_without_a_selected_pixel_is_an_empty_part(chosen):
+    parts, _ = extracted(chosen, 9)
+    with xr.open_dataset(parts[0]) as found:
+        assert found.sizes["sample"] == 0
+        assert found["features"].shape == (0, 3, 3)
+    with xr.open_dataset(parts[5]) as found:
+        assert found.sizes["sample"] > 0
+
+
+def test_nothing_selected_is_an_error(tmp_path):
+    unit, seed = Unit(tile=TILES[0], strip=0), Unit(seed=0)
+    path = tmp_path / SAMPLES_PART.path(unit)
+    path.parent.mkdir(parents=True)
+    columns = dict.fromkeys(("set_0", "polygon_0"), samples_file.COLUMNS["set"])
+    samples_file.create(path, AXES, 0, columns).close()
+    job = Job(
+        unit=seed,
+        settings=merge_samples.Settings(),
+        root=tmp_path,
+        inputs=(File(SAMPLES_PART, unit), File(POLYGONS, seed)),
+        outputs=(File(SAMPLES, seed),),
+    )
+    with pytest.raises(TaskError, match="seed 0: no pixel was selected"):
+        merge_samples.merge(job)
+    assert not (tmp_path / SAMPLES.path(seed)).exists()
+
+
+def test_pixels_lie_in_the_polygon_raster(chosen):
+    """The coordinates of a sample find its polygon again."""
+    root, _, _, _, _ = chosen
+    _, paths = extracted(chosen, 2)
+    with xr.open_dataset(paths[1]) as found:
+        for rank, tile in enumerate(TILES):
+            mine = found.isel(sample=np.flatnonzero(found["tile"] == rank))
+            with rasterio.open(root / REFERENCE.path(Unit(tile=tile, seed=1))) as raster:
+                points = zip(mine["x"].values, mine["y"].values, strict=True)
+                numbers = [int(value[0]) for value in raster.sample(points, indexes=1)]
+            assert numbers == mine["polygon"].values.tolist()
