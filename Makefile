@@ -1,6 +1,6 @@
 # make demo   install i2lc and run it on a small landscape
 # make test   lint, types, tests
-# make bench  speed against the plain ways, table in docs/benchmarks.md
+# make bench  speed and memory, tables in docs/benchmarks.md and docs/memory.md
 #
 # PIP_ARGS goes to pip, such as
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -31,6 +31,7 @@ test: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.memory
 
 clean:
 	rm -rf $(VENV) $(DEMO)

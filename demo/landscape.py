@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -191,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     landscape = from_arguments(arguments)
     config = write(arguments.out, landscape)
-    print(_summary(arguments.out, landscape, config))
+    sys.stdout.write(_summary(arguments.out, landscape, config) + "\n")
     return 0
 
 

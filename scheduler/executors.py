@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import queue
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import dask
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future, LocalCluster, Status
+
+RESTART_SECONDS = 60.0
+"""How long a task waits for a worker in the place of one that was killed."""
 
 
 class InProcess:
@@ -56,6 +61,9 @@ class InProcess:
 class LocalWorkers:
     """Runs tasks on processes of this machine, by dask; all sockets on loopback.
 
+    Each task goes to a worker that runs nothing else, so that a worker that is killed takes
+    one task with it and none that waited behind it.
+
     Parameters
     ----------
     workers : int
@@ -69,7 +77,10 @@ class LocalWorkers:
     def __init__(self, workers: int, memory: int, environment: Mapping[str, str]) -> None:
         self.slots = workers
         self._ended: queue.SimpleQueue[tuple[str, Future]] = queue.SimpleQueue()
+        self._numbers = itertools.count()
+        self._busy: dict[str, str | None] = {}
         settings = {
+            "distributed.scheduler.no-workers-timeout": "300s",
             "distributed.scheduler.allowed-failures": 0,
             "distributed.scheduler.worker-ttl": None,
             "distributed.worker.memory.spill": False,
@@ -96,13 +107,33 @@ class LocalWorkers:
         return str(self._client.dashboard_link)
 
     def submit(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
-        """Send a task to the workers."""
-        future = self._client.submit(function, argument, key=key, pure=False, retries=0)
+        """Send a task to a worker that is free."""
+        worker = self._busy[key] = self._free_worker()
+        future = self._client.submit(
+            function,
+            argument,
+            key=f"{key}-{next(self._numbers)}",  # of its own, or a second try gets the first's end
+            workers=worker,
+            allow_other_workers=worker is not None,
+            pure=False,
+            retries=0,
+        )
         future.add_done_callback(lambda ended: self._ended.put((key, ended)))
+
+    def _free_worker(self) -> str | None:
+        """Give the address of a worker without a task, None when none comes back in time."""
+        end = time.monotonic() + RESTART_SECONDS
+        while time.monotonic() < end:
+            alive = set(self._client.run_on_scheduler(_alive))
+            if free := sorted(alive - set(self._busy.values())):
+                return free[0]
+            time.sleep(0.02)
+        return None
 
     def next_done(self) -> tuple[str, Any, BaseException | None]:
         """Wait for a task to end."""
         key, future = self._ended.get()
+        del self._busy[key]
         error = future.exception() if future.status == "error" else None
         result = future.result() if future.status == "finished" else None
         if error is None and result is None:
@@ -114,3 +145,9 @@ class LocalWorkers:
         """End the workers."""
         self._client.close()
         self._cluster.close()
+
+
+def _alive(dask_scheduler: Any) -> list[str]:
+    """Give the addresses of the workers that take tasks; runs on the scheduler."""
+    workers = dask_scheduler.workers.items()
+    return [address for address, state in workers if state.status is Status.running]

@@ -194,7 +194,7 @@ class FeatureReader:
         except RasterioError as error:
             raise InputError(f"{path} cannot be read: {error}") from error
         finally:
-            if len(self._files) > self._room:
+            if len(self._files) > self._room and path in self._files:
                 self._files.pop(path).close()
 
     def _open(self, path: Path, name: str) -> rasterio.DatasetReader:

@@ -170,14 +170,12 @@ def step_modules() -> set[str]:
     """Modules that define a step."""
 
     def defines(path: Path) -> bool:
-        names = (
-            target.id
+        return any(
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Call)
+            and ast.unparse(node.targets[0]) == "STEP"
             for node in tree_of(path).body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
         )
-        return "STEP" in names
 
     return {name for name, path in NAMES.items() if name.startswith("steps.") and defines(path)}
 

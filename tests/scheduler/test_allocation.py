@@ -18,7 +18,7 @@ GIB = 1024**3
 def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of 16 cores and 64 GiB."""
     memory = psutil.virtual_memory()._replace(total=64 * GIB)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
 
 

@@ -16,7 +16,7 @@ from i2lc.scheduler.drive import Progress, drive
 class Fake:
     """Runs tasks when they are waited for; `pick` chooses which of the running ends next."""
 
-    def __init__(self, slots: int = 1, pick: Callable[[int], int] = lambda count: 0) -> None:
+    def __init__(self, slots: int = 1, pick: Callable[[int], int] = lambda _: 0) -> None:
         self.slots = slots
         self.running: list[tuple[str, Callable[[Any], Any], Any]] = []
         self.most = 0
@@ -62,7 +62,7 @@ def run(
     retries: int = 0,
     arguments: Mapping[str, Any] | None = None,
 ) -> tuple[Progress, list[str]]:
-    made = nx.DiGraph()
+    made: nx.DiGraph = nx.DiGraph()
     made.add_nodes_from(keys)
     made.add_edges_from(edges)
     told = Told()
@@ -121,12 +121,12 @@ def test_a_failure_blocks_what_waits_for_it_and_nothing_else() -> None:
 
 
 def test_a_result_that_is_no_success_is_a_failure() -> None:
-    progress, _ = run([("a", "b")], keys="ab", function=lambda argument: "bad")
+    progress, _ = run([("a", "b")], keys="ab", function=lambda _: "bad")
     assert (progress.done, progress.failed) == ({}, {"a": "bad"})
 
 
 def test_the_first_failure_stands_first() -> None:
-    progress, _ = run([], keys="abc", function=lambda argument: "bad")
+    progress, _ = run([], keys="abc", function=lambda _: "bad")
     assert list(progress.failed) == ["a", "b", "c"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,11 @@ def circumstances(number: int) -> dict[str, Any]:
         "spill": dask.config.get("distributed.worker.memory.spill"),
         "daemon": threading.current_thread().daemon,
     }
+
+
+def stay(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
 
 
 def one_of(argument: tuple[str, int]) -> int:
@@ -126,6 +132,14 @@ def test_a_key_may_run_again(workers: LocalWorkers) -> None:
         assert workers.next_done() == ("again/1", 2 * number, None)
 
 
+def test_a_second_try_is_not_the_end_of_the_first(workers: LocalWorkers) -> None:
+    for _ in range(3):
+        workers.submit("try/1", double, "a")
+        assert workers.next_done() == ("try/1", "aa", None)
+        workers.submit("try/1", fail, 3)
+        assert str(workers.next_done()[2]) == "3 is wrong"
+
+
 def test_a_task_without_a_result_is_a_failure(workers: LocalWorkers) -> None:
     workers.submit("empty/1", nothing, 1)
     key, result, error = workers.next_done()
@@ -157,10 +171,18 @@ def test_all_sockets_are_on_loopback(workers: LocalWorkers) -> None:
     assert set(listening) <= {"127.0.0.1", "::1"}
 
 
+def test_tasks_that_run_together_have_workers_of_their_own(workers: LocalWorkers) -> None:
+    for round_ in range(4):
+        for k in range(2):
+            workers.submit(f"stay/{round_}_{k}", stay, 0.05)
+        processes = {result for result, _ in gather(workers, 2).values()}
+        assert len(processes) == 2
+
+
 @pytest.mark.parametrize("death", ["leave", "be_killed"])
 def test_a_killed_worker_takes_only_its_task_with_it(workers: LocalWorkers, death: str) -> None:
     arguments = {f"{death}/{k}": (death if k == 1 else "double", k) for k in range(6)}
-    edges = nx.DiGraph()
+    edges: nx.DiGraph = nx.DiGraph()
     edges.add_nodes_from(arguments)
     edges.add_edge(f"{death}/1", f"{death}/5")
     told: list[str] = []
@@ -168,8 +190,18 @@ def test_a_killed_worker_takes_only_its_task_with_it(workers: LocalWorkers, deat
     def watch(what: str, key: str, state: Progress) -> None:
         told.append(f"{what} {key}")
 
-    progress = drive(edges, workers, one_of, arguments, lambda result: True, watch)
+    progress = drive(edges, workers, one_of, arguments, lambda _: True, watch)
     assert progress.done == {f"{death}/{k}": 2 * k for k in (0, 2, 3, 4)}
     assert list(progress.failed) == [f"{death}/1"]
     assert type(progress.failed[f"{death}/1"]).__name__ == "KilledWorker"
     assert f"started {death}/5" not in told
+
+
+def test_after_a_death_the_next_task_does_not_wait_behind_another(workers: LocalWorkers) -> None:
+    workers.submit("death/1", be_killed, 1)
+    assert type(workers.next_done()[2]).__name__ == "KilledWorker"
+    for k in (2, 3):  # one worker is there, the other one is coming back
+        workers.submit(f"death/{k}", stay, 0.1)
+    ended = gather(workers, 2)
+    assert [error for _, error in ended.values()] == [None, None]
+    assert len({result for result, _ in ended.values()}) == 2

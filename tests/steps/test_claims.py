@@ -38,6 +38,15 @@ from i2lc.steps.tile import TileIndex
 LAMBERT = "EPSG:2154"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk():
+    """To wait for the disk is no part of these rules, and would be most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_flush", lambda _: None)
+        patch.setenv("OGR_SQLITE_SYNCHRONOUS", "OFF")
+        yield
+
+
 def square(row, col, height, width):
     """A rectangle of whole pixels of the lattice."""
     return shapely.box(10 * col, -10 * (row + height), 10 * (col + width), -10 * row)
@@ -443,9 +452,9 @@ def test_polygons_take_the_sides_of_the_draw_whatever_the_order_of_the_file(grou
 def test_random_seed_none_is_zero(ground):
     drawn = [
         [row["side"] for row in table_of(ground(truth_of(2), **keys), 0)]
-        for keys in ({}, {"random_seed": None}, {"random_seed": 0}, {"random_seed": 1})
+        for keys in ({"random_seed": None}, {"random_seed": 0}, {"random_seed": 1})
     ]
-    assert drawn[0] == drawn[1] == drawn[2] != drawn[3]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_a_polygon_without_a_usable_pixel_is_not_drawn(ground):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import envelopes, grid, rasters
+from i2lc.steps import envelopes, grid, rasters, store
 from i2lc.steps.artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
 from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.layout import load_dates
@@ -18,6 +18,14 @@ from i2lc.steps.sensors.base import Product
 from i2lc.steps.tile import TileIndex
 
 OUTSIDE, NEVER, SEEN = -1, 0, 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk():
+    """To wait for the disk is no part of these rules, and would be most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_flush", lambda _: None)
+        yield
 
 
 @pytest.mark.parametrize(

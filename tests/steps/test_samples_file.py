@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from i2lc.demo import landscape
 from i2lc.errors import TaskError
-from i2lc.steps import features, grid, merge_samples, rasters, samples, samples_file
+from i2lc.steps import blocks, features, grid, merge_samples, rasters, samples, samples_file, store
 from i2lc.steps.artifacts import (
     DATE_GRID,
     POLYGONS,
@@ -31,6 +31,14 @@ from i2lc.steps.tile import index_tile
 
 DATES = (date(2018, 1, 5), date(2018, 2, 4), date(2019, 1, 1))
 AXES = samples_file.Axes(DATES, ("B4", "NDVI"), (10000.0, 1000.0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk():
+    """To wait for the disk is no part of these rules, and would be most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_flush", lambda _: None)
+        yield
 
 
 def test_xarray_opens_the_file_as_it_was_written(tmp_path):
@@ -251,7 +259,7 @@ def test_blocks_of_some_columns_change_no_sample(chosen):
     try:
         for index in indexes.values():
             tiled = replace(index, source_block=(16, 16))
-            shape = features.block_shape(tiled, Layout(SENTINEL2, ("B4",), ()), 3, 2**20)
+            shape = blocks.block_shape(tiled, Layout(SENTINEL2, ("B4",), ()), 3, 2**20)
             assert shape[1] < index.grid.width
             tiled.save(root / TILE_INDEX.path(Unit(tile=index.tile)))
         _, paths = extracted(chosen, 3, ram=2**20)
