@@ -89,10 +89,16 @@ class RunSettings(Settings):
         None, description="Flag of iota2, not needed: keep_bands counts where it is given."
     )
     allowed_retry: int = Field(0, ge=0, description="Times that a failed task is tried again.")
-    maximum_ram: float = Field(
-        16.0, gt=0, description="Most memory of a local run in GB; cut to the machine."
+    maximum_ram: float | None = Field(
+        None,
+        gt=0,
+        description="Most memory of a local run in GB, cut to the machine's, which is the default.",
     )
-    maximum_cpu: int = Field(4, ge=1, description="Most cores of a local run; cut to the machine.")
+    maximum_cpu: int | None = Field(
+        None,
+        ge=1,
+        description="Most cores of a local run, cut to the machine's, which is the default.",
+    )
 
     @model_validator(mode="after")
     def _groups_in_order(self) -> RunSettings:

@@ -22,6 +22,8 @@ class Task:
     unit: Unit
     inputs: tuple[File, ...]
     outputs: tuple[File, ...]
+    after: tuple[File, ...] = ()
+    """Files that must be there first, though the result does not depend on them."""
 
     @property
     def name(self) -> str:
@@ -73,12 +75,14 @@ def build(steps: Sequence[Step], units: Units) -> Graph:
     for step, by_unit in written.items():
         for unit, outputs in by_unit.items():
             inputs = tuple(file for artifact in step.inputs for file in index.find(artifact, unit))
-            task = Task(step, unit, inputs, outputs)
+            after = tuple(file for artifact in step.after for file in index.find(artifact, unit))
+            task = Task(step, unit, inputs, outputs, after)
             tasks[task.name] = task
     graph = Graph(tuple(steps), tasks, nx.DiGraph())
     graph.edges.add_nodes_from(tasks)
     for task in tasks.values():
-        graph.edges.add_edges_from((graph.producers[file.path], task.name) for file in task.inputs)
+        before = task.inputs + task.after
+        graph.edges.add_edges_from((graph.producers[file.path], task.name) for file in before)
     if not nx.is_directed_acyclic_graph(graph.edges):
         circle = " -> ".join(a for a, _ in nx.find_cycle(graph.edges))
         raise GraphError(f"tasks wait for each other: {circle}")
@@ -94,7 +98,7 @@ def _check_producers(steps: Sequence[Step]) -> None:
         if len(names) > 1:
             raise GraphError(f"artifact {artifact.name} is written by {' and '.join(names)}")
     for step in steps:
-        for artifact in step.inputs:
+        for artifact in step.inputs + step.after:
             if artifact not in producers:
                 raise GraphError(f"step {step.name} reads {artifact.name}, which no step writes")
 

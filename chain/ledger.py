@@ -1,16 +1,15 @@
 """Fingerprints: what a task's result depends on, recorded beside each of its files.
 
-The fingerprint of a task is the hash of its step, i2lc's version, the source of the step's
-modules, the settings it uses, the files from outside that it reads, and the fingerprints of
-the tasks whose artifacts it reads. It is known before anything runs. The record is written
-last: a file with a record is whole.
+The fingerprint of a task is the hash of its step, i2lc's version, the source of the modules that
+decide its result, the settings it uses, the files from outside that it reads, and the fingerprints
+of the tasks whose artifacts it reads. It is known before anything runs. The record is written last:
+a file with a record is whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +18,8 @@ from typing import Any
 
 from .._version import __version__
 from ..steps import store
-from ..steps.contract import Settings, Step
+from ..steps.contract import Settings
+from . import sources
 from .graph import Graph, Task
 
 HEADER_BYTES = 65536
@@ -90,21 +90,11 @@ def fingerprint(task: Task, settings: Settings, inputs: Mapping[str, str]) -> Fi
         step=task.step.name,
         unit=str(task.unit),
         version=__version__,
-        code=_code(task.step),
+        code=sources.code_of(task.step.run.__module__),
         settings=settings.model_dump(mode="json"),
         sources={str(path): _file(path) for path in sorted(task.step.sources(settings, task.unit))},
         inputs=inputs,
     )
-
-
-def _code(step: Step) -> dict[str, str]:
-    own = sys.modules[step.run.__module__]
-    return {module.__name__: _source(str(module.__file__)) for module in (own, *step.code)}
-
-
-@cache
-def _source(path: str) -> str:
-    return _sha(Path(path).read_bytes())
 
 
 @cache

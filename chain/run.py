@@ -195,18 +195,16 @@ class Share:
 def local_share(config: Config, options: Options, machine: allocation.Allocation) -> Share:
     """Share the machine out among the parallel tasks."""
     notes = []
-    cpus = config.run.maximum_cpu
+    cpus = config.run.maximum_cpu or machine.cpus
     if cpus > machine.cpus:
-        if "maximum_cpu" in config.given:
-            notes.append(f"maximum_cpu {cpus} is cut to the {machine.cpus} cores of this machine")
+        notes.append(f"maximum_cpu {cpus} is cut to the {machine.cpus} cores of this machine")
         cpus = machine.cpus
-    ram = int(config.run.maximum_ram * GIB)
+    ram = int((config.run.maximum_ram or machine.ram / GIB) * GIB)
     if ram > machine.ram:
-        if "maximum_ram" in config.given:
-            notes.append(
-                f"maximum_ram {config.run.maximum_ram:g} GB is cut to the "
-                f"{machine.ram / GIB:.1f} GB of this machine"
-            )
+        notes.append(
+            f"maximum_ram {config.run.maximum_ram:g} GB is cut to the "
+            f"{machine.ram / GIB:.1f} GB of this machine"
+        )
         ram = machine.ram
     workers = 1 if options.scheduler_type == "debug" else options.nb_parallel_tasks or cpus
     return Share(workers, max(cpus // workers, 1), ram // workers, tuple(notes))

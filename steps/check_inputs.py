@@ -16,11 +16,9 @@ from odc.geo.geobox import GeoBox
 from pydantic import Field
 
 from ..errors import InputError
-from . import geometry, grid, ground_truth, labels, layout, store, tile_checks
-from . import tile as tile_module
+from . import geometry, ground_truth, labels, store, tile_checks
 from .artifacts import INPUT_REPORT
 from .contract import Job, Step, Unit
-from .sensors import sentinel2
 from .tile_checks import Report
 
 log = logging.getLogger(__name__)
@@ -180,5 +178,4 @@ STEP = Step(
     outputs=(INPUT_REPORT,),
     resource="check_inputs",
     sources=sources,
-    code=(tile_checks, geometry, grid, ground_truth, labels, layout, sentinel2, tile_module),
 )

@@ -15,7 +15,7 @@ import torch
 
 from ..errors import TaskError
 from ..nn_bank import inference
-from . import blocks, features, grid, layout, model_file, rasters, store
+from . import blocks, features, grid, model_file, rasters, store
 from .artifacts import (
     CONFIDENCE_STRIP,
     DATE_GRID,
@@ -198,5 +198,4 @@ STEP = Step(
     inputs=(TILE_INDEX, DATE_GRID, ENVELOPE, LABELS, MODEL),
     outputs=(LABEL_STRIP, CONFIDENCE_STRIP),
     resource="classifications",
-    code=(features, *features.CODE, layout, inference, model_file),
 )

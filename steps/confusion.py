@@ -72,5 +72,4 @@ STEP = Step(
     inputs=(MAP, REFERENCE, LABELS, POLYGONS),
     outputs=(CONFUSION_TILE,),
     resource="gen_confusionMatrix",
-    code=(rasters,),
 )

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from ..errors import GraphError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 
 def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
@@ -185,8 +182,8 @@ class Step:
     """Block of the resource file (iota2's names) that sizes its tasks."""
     sources: Callable[[Any, Unit], Iterable[Path]] = no_sources
     """Files from outside the run folder that a task reads."""
-    code: tuple[ModuleType, ...] = field(default=(), compare=False)
-    """Modules beside the step's own whose text decides its result (kernels)."""
+    after: tuple[Artifact, ...] = ()
+    """Artifacts that must be there first, though no result depends on what they hold."""
 
     def __post_init__(self) -> None:
         if not self.outputs:

@@ -127,5 +127,4 @@ STEP = Step(
     inputs=(TILE_INDEX, VIEWS),
     outputs=(ENVELOPE, DATE_GRID),
     resource="envelope",
-    code=(grid,),
 )

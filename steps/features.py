@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 
 import numpy as np
 import rasterio
@@ -27,8 +27,6 @@ from .layout import ROLES, Layout
 from .sensors.base import Product
 from .tile import TileIndex
 
-CODE: tuple[ModuleType, ...] = (*warp.CODE, warp, gapfill, indices)
-"""Modules whose text decides, beside this one, what a feature is."""
 MOST_FILES = 8192
 """Files that a process may ask the system to hold open."""
 

@@ -100,5 +100,4 @@ STEP = Step(
     inputs=(SAMPLES_PART, POLYGONS),
     outputs=(SAMPLES,),
     resource="mergeSample",
-    code=(samples_file,),
 )

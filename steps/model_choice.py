@@ -48,5 +48,4 @@ STEP = Step(
     inputs=(MODEL_HYP,),
     outputs=(MODEL,),
     resource="model_choice",
-    code=(model_file,),
 )

@@ -71,5 +71,4 @@ STEP = Step(
     inputs=(TILE_INDEX, LABELS, LABEL_TILE, CONFIDENCE_TILE),
     outputs=(MAP, MAP_NAMES, COLOR_MAP, COLOR_NAMES, CONFIDENCE),
     resource="classifShaping",
-    code=(cog, grid),
 )

@@ -321,5 +321,4 @@ STEP = Step(
     outputs=(LABELS, POLYGONS, REFERENCE, LEARN_VECTOR, VAL_VECTOR, SPLIT_REPORT),
     resource="samplesFormatting",
     sources=sources,
-    code=(claims, ground_truth, labels, split, grid),
 )

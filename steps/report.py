@@ -259,5 +259,4 @@ STEP = Step(
     inputs=(CONFUSION_TILE, LABELS, SPLIT_REPORT, MODEL),
     outputs=(CONFUSION, CONFUSION_FIGURE, RESULTS_TEXT, RESULTS_JSON, RESULTS_CSV),
     resource="reportGen",
-    code=(scores,),
 )

@@ -12,10 +12,9 @@ import netCDF4
 import numpy as np
 import rasterio
 
-from . import blocks, features, grid, layout, rasters, samples_file, store
+from . import blocks, features, grid, rasters, samples_file, store
 from .artifacts import (
     DATE_GRID,
-    POLYGONS,
     REFERENCE,
     SAMPLES_PART,
     SELECTION,
@@ -169,8 +168,7 @@ STEP = Step(
     run=extract,
     settings=Settings,
     per=("tile", "sampled_strip"),
-    inputs=(TILE_INDEX, DATE_GRID, SELECTION, REFERENCE, POLYGONS),
+    inputs=(TILE_INDEX, DATE_GRID, SELECTION, REFERENCE),
     outputs=(SAMPLES_PART,),
     resource="vectorSampler",
-    code=(features, *features.CODE, layout, samples_file),
 )

@@ -338,5 +338,4 @@ STEP = Step(
     outputs=(SELECTION, SEED_STATISTICS),
     resource="samplesSelection",
     sources=sources,
-    code=(rasters,),
 )

@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
-from . import blocks, features, grid, layout, rasters, store
-from . import tile as tile_module
+from . import blocks, features, grid, rasters, store
 from .artifacts import INPUT_REPORT, TILE_INDEX, VIEWS
 from .contract import Job, Step, Unit
 from .layout import FeatureSettings, Layout
-from .sensors import sentinel2
 from .sensors.sentinel2 import SENTINEL2
 from .tile import TileIndex, index_tile, other_grids
 
@@ -65,9 +63,9 @@ STEP = Step(
     run=index,
     settings=Settings,
     per=("tile",),
-    inputs=(INPUT_REPORT,),
+    inputs=(),
+    after=(INPUT_REPORT,),
     outputs=(TILE_INDEX, VIEWS),
     resource="get_pixValidity",
     sources=sources,
-    code=(features, *features.CODE, layout, sentinel2, tile_module),
 )

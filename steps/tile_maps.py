@@ -84,5 +84,4 @@ STEP = Step(
     inputs=(TILE_INDEX, LABEL_STRIP, CONFIDENCE_STRIP),
     outputs=(LABEL_TILE, CONFIDENCE_TILE),
     resource="mergeClassifications",
-    code=(rasters, grid),
 )

@@ -24,9 +24,8 @@ import netCDF4
 import numpy as np
 from pydantic import Field, field_validator
 
-from .. import nn_bank
 from ..errors import I2lcError, TaskError
-from ..nn_bank import base, mlp, registry, statistics
+from ..nn_bank import registry, statistics
 from ..nn_bank import training as loop
 from ..nn_bank.samples import Samples
 from . import model_file, samples_file, split, store
@@ -320,7 +319,6 @@ STEP = Step(
     inputs=(SAMPLES,),
     outputs=(MODEL_HYP, HISTORY),
     resource="training",
-    code=(nn_bank, base, mlp, registry, statistics, loop, samples_file, model_file),
 )
 
 if __name__ == "__main__":

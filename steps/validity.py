@@ -85,5 +85,4 @@ STEP = Step(
     inputs=(TILE_INDEX, VIEWS, ENVELOPE, LABELS),
     outputs=(VALIDITY, LABEL_TABLE),
     resource="classifShaping",
-    code=(cog, grid),
 )

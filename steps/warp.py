@@ -10,17 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 from odc.geo import CRS
 from odc.geo.geobox import GeoBox
 
 from . import grid
-from .kernels import beside_nodata, coarsen, cubic, nearest, planning, plans
+from .kernels import coarsen, cubic, nearest, planning, plans
 
-CODE: tuple[ModuleType, ...] = (grid, planning, plans, cubic, beside_nodata, nearest, coarsen)
-"""Modules whose text decides, beside this one, what a resampled pixel is."""
 COARSER = 1.0 + 1e-6
 """Ratio of pixel sizes above which the lattice counts as coarser than the source."""
 

@@ -314,7 +314,9 @@ MACHINE = Allocation(cpus=8, ram=64 * runs.GIB)
 @pytest.mark.parametrize(
     ("limits", "options", "share"),
     [
-        ({}, {"nb_parallel_tasks": 2}, (2, 2)),
+        ({}, {}, (8, 1)),
+        ({}, {"nb_parallel_tasks": 2}, (2, 4)),
+        ({"maximum_cpu": 4}, {"nb_parallel_tasks": 2}, (2, 2)),
         ({"maximum_cpu": 8}, {}, (8, 1)),
         ({"maximum_cpu": 8}, {"nb_parallel_tasks": 2}, (2, 4)),
         ({"maximum_cpu": 8}, {"nb_parallel_tasks": 16}, (16, 1)),
@@ -329,7 +331,7 @@ def test_tasks_share_the_machine(
     path.write_text(landscape.read_text() + f"task_retry_limits :\n{{\n{lines}}}\n")
     made = runs.local_share(config.load(path), runs.Options(**options), MACHINE)  # type: ignore[arg-type]
     assert (made.workers, made.cpus) == share
-    assert made.ram == 16 * runs.GIB // made.workers
+    assert made.ram == 64 * runs.GIB // made.workers
     assert made.notes == ()
 
 

@@ -229,7 +229,7 @@ def test_defaults_are_those_of_iota2(tmp_path: Path) -> None:
     assert made.steps["polygons"].model_dump()["ratio"] == 0.5
     assert made.units.number_of_chunks == 50
     assert made.units.features == ("NDVI", "NDWI", "Brightness")
-    assert made.run.maximum_ram == 16
+    assert made.run.maximum_ram is None
 
 
 def test_old_names_are_accepted_with_a_warning(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ IN_SECTIONS = {
     "arg_train : { features : [] }": "line 11: extract_bands False contradicts keep_bands: drop "
     "one of them",
     "task_retry_limits : { maximum_ram : 0 }": "line 11: task_retry_limits.maximum_ram: got 0, "
-    "expected a number above 0",
+    "expected a number above 0 or None",
     "python_data_managing : { number_of_chunks : 0 }": "line 11: "
     "python_data_managing.number_of_chunks: got 0, expected a whole number 1 or more",
 }

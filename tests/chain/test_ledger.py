@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,7 +14,7 @@ import toy
 from conftest import tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import config, graph, ledger, recipe, units
+from i2lc.chain import config, graph, ledger, recipe, sources, units
 from i2lc.chain.ledger import Fingerprint
 from i2lc.steps.contract import Settings, Step, Unit
 
@@ -132,8 +128,8 @@ def test_what_a_task_reads_is_in_its_fingerprint(landscape: Path) -> None:
     assert training.version == __version__
     assert training.settings["deep_learning_parameters"]["epochs"] == 4
     assert {"i2lc.steps.training", "i2lc.nn_bank.mlp"} <= set(training.code)
-    sources = found["polygons/all"].sources
-    assert {Path(path).suffix for path in sources} == {
+    files = found["polygons/all"].sources
+    assert {Path(path).suffix for path in files} == {
         ".shp",
         ".shx",
         ".dbf",
@@ -147,33 +143,47 @@ def test_what_a_task_reads_is_in_its_fingerprint(landscape: Path) -> None:
 # The parts, on a toy.
 
 
-@pytest.fixture
-def module(tmp_path: Path) -> Iterator[ModuleType]:
-    """A module of a step whose text a test may change."""
-    (tmp_path / "toy_kernel.py").write_text("A = 1\n")
-    sys.path.insert(0, str(tmp_path))
-    yield importlib.import_module("toy_kernel")
-    sys.path.remove(str(tmp_path))
-    del sys.modules["toy_kernel"]
-
-
 def of_toy(step: Step, settings: Settings, unit: Unit | None = None) -> Fingerprint:
     task = graph.Task(step, unit or Unit("T1"), (), ())
     ledger._file.cache_clear()
-    ledger._source.cache_clear()
+    sources.forget()
     return ledger.fingerprint(task, settings, {})
 
 
-def test_the_text_of_the_code_counts(module: ModuleType) -> None:
-    step = replace(toy.LOOK, code=(module,))
-    settings = toy.ToySettings()
-    before = of_toy(step, settings)
-    assert set(before.code) == {"toy", "toy_kernel"}
-    assert of_toy(step, settings).digest == before.digest
-    Path(str(module.__file__)).write_text("A = 2\n")
-    after = of_toy(step, settings)
-    assert after.digest != before.digest
-    assert after.code["toy"] == before.code["toy"]
+def test_the_text_of_the_code_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a step's module leads to, a kernel behind a kernel too, and nothing else."""
+    package = tmp_path / "toys"
+    (package / "kernels").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "kernels" / "__init__.py").write_text("")
+    (package / "step.py").write_text("from .kernels import fill\nfrom .shared import B\n")
+    (package / "shared.py").write_text("B = 1\n")
+    (package / "other.py").write_text("C = 1\n")
+    (package / "kernels" / "fill.py").write_text("from .deep import A\n")
+    (package / "kernels" / "deep.py").write_text("A = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sources.forget()
+    before = sources.code_of("toys.step")
+    assert list(before) == ["toys.kernels.deep", "toys.kernels.fill", "toys.shared", "toys.step"]
+    (package / "other.py").write_text("C = 2\n")
+    (package / "kernels" / "deep.py").write_text("A = 2\n")
+    sources.forget()
+    after = sources.code_of("toys.step")
+    assert {name for name in after if after[name] != before[name]} == {"toys.kernels.deep"}
+
+
+def test_a_step_is_followed_to_its_kernels_and_networks() -> None:
+    classification = sources.code_of("i2lc.steps.classification")
+    assert {
+        "i2lc.steps.blocks",
+        "i2lc.steps.features",
+        "i2lc.steps.kernels.gapfill",
+        "i2lc.steps.warp",
+        "i2lc.nn_bank.inference",
+        "i2lc.nn_bank.mlp",
+    } <= set(classification)
+    assert not {"i2lc.steps.contract", "i2lc.steps.store"} & set(classification)
+    assert not [name for name in classification if name.startswith("i2lc.chain")]
 
 
 def test_step_unit_settings_and_inputs_count() -> None:

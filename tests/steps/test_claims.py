@@ -394,6 +394,19 @@ def test_the_used_pixels_are_those_of_a_plain_computation(ground):
     assert [int(row["pixels"]) for row in rows] == counts.tolist()
 
 
+@pytest.mark.parametrize(("threshold", "least"), [(0, 1), (1, 1), (3, 3)])
+def test_a_used_pixel_was_seen_as_often_as_asked_and_once_at_least(ground, threshold, least):
+    found = ground(truth_of(3), cloud_threshold=threshold)
+    for tile in TILES:
+        with (
+            rasterio.open(found.root / VIEWS.path(Unit(tile=tile))) as views,
+            rasterio.open(found.root / REFERENCE.path(Unit(tile=tile, seed=0))) as reference,
+        ):
+            seen = views.read(1)[(reference.read() != 0).any(axis=0)]
+        assert seen.min() >= least
+        assert seen.size > 50
+
+
 def test_a_polygon_whose_pixels_are_all_used_keeps_its_shape(ground):
     inside = shapely.Polygon([(203, -103), (271, -110), (230, -161)])
     table = gpd.GeoDataFrame({"Code": [3, 3]}, geometry=[inside, square(30, 10, 4, 4)], crs=LAMBERT)

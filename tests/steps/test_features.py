@@ -345,6 +345,26 @@ def test_a_coarser_pixel_is_the_area_mean_of_the_valid_ones(folder):
     np.testing.assert_array_equal(values[0, 3][valid[0]], b5[valid[0]])  # 20 m stay as they are
 
 
+@pytest.mark.parametrize("name", ["utm_30m", "lambert_20m"])
+def test_a_coarser_pixel_that_reaches_over_the_border_is_never_seen(wholes, name):
+    reader, _, views = wholes[name]
+    native = reader.index.native["mask"]
+    y, x = grid.edges(reader.index.grid)
+    x, y = np.meshgrid(x, y)
+    if reader.index.grid.crs != UTM:
+        x, y = Transformer.from_crs(LAMBERT, UTM, always_xy=True).transform(x, y)
+    box, slack = native.boundingbox, 1.0
+    off = (x < box.left - slack) | (x > box.right + slack)
+    off |= (y < box.bottom - slack) | (y > box.top + slack)
+    corners = np.stack([off[:-1, :-1], off[:-1, 1:], off[1:, :-1], off[1:, 1:]])
+    partly = corners.any(axis=0) & ~corners.all(axis=0)
+    assert partly.sum() > 20
+    # of a corner's tip, less than the sub-samples tell may lie outside
+    most = corners.sum(axis=0) >= 2
+    assert (most & partly).sum() > 20
+    assert not views[most].any()
+
+
 def test_40_metres_are_means_of_16_and_of_4(land):
     with opened(land, spatial_resolution=40) as reader:
         product = reader.index.products[-1]
