@@ -77,7 +77,7 @@ def _list(items: Sequence[Any]) -> str:
 
 def _bounds(metadata: Sequence[Any]) -> str:
     told = [
-        text.format(f"{getattr(entry, name):g}")
+        text.format(f"{getattr(entry, name):.12g}")
         for name, text in BOUNDS
         for entry in metadata
         if getattr(entry, name, None) is not None

@@ -197,6 +197,10 @@ def unfinished(product: Path) -> str | None:
     """Say why a product is not whole, or None when it is."""
     if problem := store.defect(product):
         return problem
-    if read_record(product) is None:
+    record = read_record(product)
+    if record is None:
         return "it has no record: its task did not end"
+    size = product.stat().st_size
+    if record.get("bytes") != size:
+        return f"it has {size} bytes, its record says {record.get('bytes')}"
     return None

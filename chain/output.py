@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import sys
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 
 from .._version import __version__
 from ..errors import InputError
 from ..steps import store
+from . import ledger
 from .config import Config
 
 MARK = ".i2lc"
@@ -102,13 +103,26 @@ def versions() -> dict[str, str]:
     return found
 
 
-def remove_temporary(root: Path) -> None:
-    """Delete all folders of the run but the results (remove_tmp_files)."""
-    for entry in root.iterdir():
-        if entry.is_dir() and entry.name not in KEPT:
-            shutil.rmtree(entry)
+def remove_temporary(root: Path, asked: Collection[str]) -> None:
+    """Delete what the run needed on its way (remove_tmp_files).
 
-
-def read_config(root: Path) -> dict:
-    """Read the resolved configuration of a run."""
-    return json.loads((root / "config_resolved.json").read_text(encoding="utf-8"))
+    Parameters
+    ----------
+    root : Path
+        Output folder.
+    asked : collection of str
+        Products that were asked for, relative to `root`; they and their records stay.
+    """
+    kept = {root / path for path in asked}
+    kept |= {ledger.record_path(path) for path in kept}
+    for folder in (entry for entry in root.iterdir() if entry.is_dir()):
+        if folder.name in KEPT:
+            continue
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path not in kept:
+                path.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()

@@ -9,8 +9,8 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +21,13 @@ from ..scheduler import allocation
 from ..scheduler.drive import Progress, drive
 from ..scheduler.executors import InProcess, LocalWorkers
 from ..steps import check_inputs
-from ..steps.artifacts import CONFIDENCE, MAP, RESULTS_TEXT
+from ..steps.artifacts import CONFIDENCE, MAP, PROBABILITY_TILE, RESULTS_TEXT
 from ..steps.contract import Job, Step
 from . import graph as graphs
 from . import ledger, output, picture, recipe, selection, units
 from .config import Config
 from .display import Display, say
-from .task import Order, Outcome, execute
+from .task import MORE_MEMORY, Order, Outcome, execute
 
 log = logging.getLogger(__name__)
 
@@ -107,16 +107,27 @@ def run(config: Config, options: Options) -> int:
         return OK
     plan = make_plan(config, options)
     for path in options.execution_graph_files:
-        picture.draw(plan.graph, path)
+        with _writable(path):
+            picture.draw(plan.graph, path)
     if options.only_summary:
         return OK
     root = config.run.output_path
     output.check(root, plan.from_first_step, config.run.remove_output_path)
     made = ledger.fingerprints(plan.graph, config.steps)
     _check_earlier(root, plan, made)
-    output.prepare(root, plan.from_first_step, config.run.remove_output_path)
-    output.describe(root, config)
+    with _writable(root):
+        output.prepare(root, plan.from_first_step, config.run.remove_output_path)
+        output.describe(root, config)
     return _execute(config, options, plan, made)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Say which path the system does not let us write."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _check_earlier(root: Path, plan: Plan, made: Mapping[str, ledger.Fingerprint]) -> None:
@@ -165,6 +176,8 @@ def _execute(
     for note in share.notes:
         say(note)
     orders = _orders(config, plan, share, made)
+    for order in orders.values():
+        order.log.unlink(missing_ok=True)  # tries append to it
     executor = _executor(options.scheduler_type, share)
     totals = {step.name: len(plan.graph.of(step)) for step in plan.running}
     start = time.monotonic()
@@ -273,7 +286,7 @@ def cause(ending: Outcome | BaseException) -> str:
     if isinstance(ending, Outcome):
         return str(ending.error)
     if type(ending).__name__ == "KilledWorker":
-        return "its worker was killed: most likely out of memory"
+        return f"its worker was killed, most likely for its memory: {MORE_MEMORY}"
     return f"{type(ending).__name__}: {ending}"
 
 
@@ -295,11 +308,22 @@ def _conclude(
         say("\n".join(problems))
         return FAILED
     if config.run.remove_tmp_files:
-        output.remove_temporary(root)
+        output.remove_temporary(root, _asked(plan))
     say(f"{len(progress.done)} tasks done in {seconds:.0f} s; products in {root}")
     for path in _headlines(plan):
         say(f"- {root / path}")
     return OK
+
+
+def _asked(plan: Plan) -> set[str]:
+    """Give the products that a user asked for: those of the last step, and probabilities."""
+    last = plan.running[-1]
+    return {
+        file.path
+        for task in plan.tasks
+        for file in task.outputs
+        if task.step is last or file.artifact == PROBABILITY_TILE
+    }
 
 
 def _headlines(plan: Plan) -> list[str]:

@@ -18,6 +18,7 @@ from ..steps.contract import Job
 from . import ledger
 
 LOGGER = "i2lc"
+MORE_MEMORY = "raise maximum_ram, or lower -nb_parallel_tasks so that each task has more"
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -93,7 +94,7 @@ def _sentence(error: BaseException | None) -> str | None:
     if isinstance(error, I2lcError):
         return text
     if isinstance(error, MemoryError):
-        return "out of memory: give the run more memory or use more chunks"
+        return f"out of memory: {MORE_MEMORY}"
     return f"{type(error).__name__}: {text}"
 
 
@@ -102,7 +103,7 @@ def _logging_to(path: Path) -> Iterator[None]:
     """Send the package's log lines to a file while a task runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger(LOGGER)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8")  # a retry keeps the first try
     handler.setFormatter(logging.Formatter(FORMAT))
     level = logger.level
     logger.setLevel(logging.INFO)

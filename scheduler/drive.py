@@ -44,11 +44,6 @@ class Progress:
     """Ended badly, with the result or the exception of the first try."""
     running: set[str] = field(default_factory=set)
 
-    @property
-    def blocked(self) -> bool:
-        """Tell whether nothing runs."""
-        return not self.running
-
 
 def drive(
     edges: nx.DiGraph,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from . import grid
+from . import grid, warp
 from .layout import Layout
 from .sensors.sentinel2 import SENTINEL2
 from .tile import TileIndex
@@ -24,6 +24,8 @@ ALIGN = 16
 """Block sides are multiples of this (the tile size of a TIFF must be)."""
 MARGIN = 8
 """Pixels around a block that its kernels read: two of the coarsest bands on each side."""
+SUB_SAMPLE = 48
+"""Bytes of a planned sub-sample."""
 OVERHEAD = 200
 """Bytes a pixel for coordinates, masks and predictions."""
 
@@ -63,7 +65,16 @@ def pixel_bytes(index: TileIndex, layout: Layout, targets: int) -> int:
     Observations count twice: they are gathered before they are gap-filled.
     """
     observed = len(index.products) * (2 * len(layout.bands) + 1)
-    return 2 * observed + 2 * targets * len(layout.names) + OVERHEAD
+    return 2 * observed + 2 * targets * len(layout.names) + OVERHEAD + _plan_bytes(index)
+
+
+def _plan_bytes(index: TileIndex) -> int:
+    """Give the memory of the sub-samples of a coarser pixel in another CRS, over all grids."""
+    native = index.native.values()
+    if all(source.crs == index.grid.crs for source in native):
+        return 0
+    ratios = {index.grid.resolution.x / source.resolution.x for source in native}
+    return sum(SUB_SAMPLE * warp.sub_samples(r) ** 2 for r in ratios if r > warp.COARSER)
 
 
 def skew_of(index: TileIndex) -> float:

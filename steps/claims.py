@@ -46,6 +46,8 @@ def walk(
 ) -> Iterator[Band]:
     """Walk down a tile.
 
+    Parts of a multi-polygon are taken one by one: together they may span the whole area.
+
     Parameters
     ----------
     frame : GeoDataFrame
@@ -59,26 +61,28 @@ def walk(
     least_views : int
         Valid views that a usable pixel needs.
     """
-    first, behind = _row_ranges(frame, gbox)
+    parts = frame.geometry.reset_index(drop=True).explode()
+    owners = parts.index.to_numpy()
+    first, behind = _row_ranges(parts, gbox)
     active: dict[int, Footprint] = {}
     for start in range(0, gbox.height, ROWS):
         rows, cols = slice(start, min(start + ROWS, gbox.height)), slice(0, gbox.width)
-        for number in np.flatnonzero((first < rows.stop) & (behind > rows.start)).tolist():
-            if number not in active:
-                active[number] = footprint(frame.geometry.iloc[number], gbox)
+        for part in np.flatnonzero((first < rows.stop) & (behind > rows.start)).tolist():
+            if part not in active:
+                active[part] = footprint(parts.iloc[part], gbox)
         claims = [
-            (int(number) + 1, *active[number].within(rows, cols)) for number in sorted(active)
+            (int(owners[part]) + 1, *active[part].within(rows, cols)) for part in sorted(active)
         ]
         claims = [claim for claim in claims if claim[2].any()]
         owned = rasters.read(envelope, rows, cols) == 1
         seen = rasters.read(views, rows, cols) >= least_views
         yield _band(rows, claims, codes, owned, seen)
-        active = {n: shape for n, shape in active.items() if shape.rows.stop > rows.stop}
+        active = {k: shape for k, shape in active.items() if shape.rows.stop > rows.stop}
 
 
-def _row_ranges(frame: gpd.GeoDataFrame, gbox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-    """Give first row and row behind the last of each polygon; none for those beside the tile."""
-    bounds = frame.bounds
+def _row_ranges(parts: gpd.GeoSeries, gbox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+    """Give first row and row behind the last of each part; none for those beside the tile."""
+    bounds = parts.bounds
     transform = gbox.transform
     first = np.floor((bounds["maxy"].to_numpy() - transform.f) / transform.e).astype(int)
     behind = np.floor((bounds["miny"].to_numpy() - transform.f) / transform.e).astype(int) + 1

@@ -11,7 +11,10 @@ from .contract import Job, Settings, Step
 
 def gather(job: Job) -> None:
     """Join the statistics of the seeds."""
-    tables = [pd.read_csv(path) for path in job.every(SEED_STATISTICS).values()]
+    tables = [
+        pd.read_csv(path, dtype=str, keep_default_na=False)
+        for path in job.every(SEED_STATISTICS).values()
+    ]
     with store.writing(job.output(CLASS_STATISTICS)) as path:
         pd.concat(tables).to_csv(path, index=False)
 

@@ -115,13 +115,9 @@ def _met(
 ) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
     """Yield the place in `window` and the values of each file that meets it."""
     for box, file in files:
-        place = grid.overlap(window, box)
-        if place is None:
-            continue
-        row, col = grid.offset(window, box)
-        rows = slice(place[0].start + row, place[0].stop + row)
-        cols = slice(place[1].start + col, place[1].stop + col)
-        yield place, file.read(window=rasters.window_of(rows, cols))
+        if met := grid.shared(window, box):
+            place, there = met
+            yield place, file.read(window=rasters.window_of(*there))
 
 
 def write_categories(path: Path, names: Mapping[int, str]) -> None:

@@ -55,13 +55,23 @@ def draw(job: Job) -> None:
 
 
 def by_priority(indexes: Sequence[TileIndex]) -> list[TileIndex]:
-    """Order tiles from north to south, then from west to east, by their upper left corners."""
+    """Order tiles from north to south, then from west to east.
 
-    def corner(index: TileIndex) -> tuple[float, float, str]:
+    Tiles whose upper edges lie within half a tile's height of each other are one row: in another
+    CRS than their own the tops of one row of tiles differ by kilometres.
+    """
+    rows: list[list[TileIndex]] = []
+    for index in sorted(indexes, key=lambda index: (-index.grid.boundingbox.top, index.tile)):
         box = index.grid.boundingbox
-        return -box.top, box.left, index.tile
-
-    return sorted(indexes, key=corner)
+        first = rows[-1][0].grid.boundingbox if rows else None
+        if first is None or box.top < first.top - (first.top - first.bottom) / 2:
+            rows.append([])
+        rows[-1].append(index)
+    return [
+        index
+        for row in rows
+        for index in sorted(row, key=lambda index: (index.grid.boundingbox.left, index.tile))
+    ]
 
 
 def _write_envelope(
@@ -107,13 +117,9 @@ def owns(seen: np.ndarray, before: Sequence[np.ndarray], after: Sequence[np.ndar
 def _seen(window: GeoBox, other: Neighbour) -> np.ndarray:
     """Give -1, 0 or 1 for each pixel of `window`: outside of the other tile, never seen, seen."""
     state = np.full(window.shape, -1, np.int8)
-    shared = grid.overlap(window, other.index.grid)
-    if shared is None:
-        return state
-    row, col = grid.offset(window, other.index.grid)
-    rows = slice(shared[0].start + row, shared[0].stop + row)
-    cols = slice(shared[1].start + col, shared[1].stop + col)
-    state[shared] = rasters.read(other.views, rows, cols) > 0
+    if met := grid.shared(window, other.index.grid):
+        place, there = met
+        state[place] = rasters.read(other.views, *there) > 0
     return state
 
 

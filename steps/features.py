@@ -198,7 +198,7 @@ class FeatureReader:
     def _open(self, path: Path, name: str) -> rasterio.DatasetReader:
         if path not in self._files:
             raster = rasterio.open(path)
-            gbox = GeoBox(raster.shape, raster.transform, raster.crs)
+            gbox = grid.geobox_of(raster)
             if gbox != self.index.native[name]:
                 raise InputError(f"{path} has another grid than when the tile was indexed")
             self._files[path] = raster

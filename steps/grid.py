@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -39,6 +38,8 @@ def _known_crs(text: str) -> str:
         raise ValueError(f"{text} is not a known CRS") from error
     if not crs.projected:
         raise ValueError(f"{text} is not a projected CRS: i2lc needs metres")
+    if any(axis.unit_conversion_factor != 1 for axis in crs.proj.axis_info[:2]):
+        raise ValueError(f"{text} is not in metres: choose a CRS that is")
     return text.upper()
 
 
@@ -80,10 +81,9 @@ class StripSettings(Settings):
     )
 
 
-def raster_geobox(path: Path) -> GeoBox:
-    """Read the grid of a raster from its header."""
-    with rasterio.open(path) as raster:
-        return GeoBox(raster.shape, raster.transform, raster.crs)
+def geobox_of(raster: rasterio.DatasetReader) -> GeoBox:
+    """Give the grid of an open raster."""
+    return GeoBox(raster.shape, raster.transform, raster.crs)
 
 
 def lattice_geobox(native: GeoBox, proj: str, resolution: tuple[float, float] | None) -> GeoBox:
@@ -149,6 +149,18 @@ def overlap(a: GeoBox, b: GeoBox) -> tuple[slice, slice] | None:
     rows = slice(max(row, 0), min(row + b.height, a.height))
     cols = slice(max(col, 0), min(col + b.width, a.width))
     return (rows, cols) if rows.start < rows.stop and cols.start < cols.stop else None
+
+
+def shared(window: GeoBox, box: GeoBox) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+    """Give the (rows, columns) that two grids share, within each of them, or None."""
+    place = overlap(window, box)
+    if place is None:
+        return None
+    row, col = offset(window, box)
+    return place, (
+        slice(place[0].start + row, place[0].stop + row),
+        slice(place[1].start + col, place[1].stop + col),
+    )
 
 
 def crop(gbox: GeoBox, rows: slice, cols: slice) -> GeoBox:

@@ -21,6 +21,8 @@ from ..errors import InputError
 from . import grid
 from .contract import Settings, UserPath
 
+RESERVED = {"polygon", "i2label", "originfid", "tile_o", "geometry", "ogc_fid"}
+"""Fields of the layers that i2lc writes."""
 SIDECARS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
 
@@ -80,11 +82,11 @@ def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:
 
 
 def _polygons(frame: gpd.GeoDataFrame, data_field: str, proj: str | None) -> GroundTruth:
-    values = frame[data_field]
+    values = _values(frame[data_field])
     polygons = gpd.GeoDataFrame(
         {
             "fid": frame.index.to_numpy(),
-            "value": _values(values),
+            "value": values,
             "polygon": _identifiers(values, frame.geometry),
         },
         geometry=shapely.force_2d(frame.geometry.to_numpy()),
@@ -138,6 +140,10 @@ def _refuse_truncated(path: Path) -> None:
 
 def _field_problems(path: Path, data_field: str, info: dict) -> list[str]:
     fields = list(info["fields"])
+    if data_field.lower() in RESERVED:
+        return [
+            f"data_field '{data_field}' is a name that i2lc gives a field of its own: rename it"
+        ]
     if data_field not in fields:
         return [f"{path} has no field '{data_field}'; its fields: {', '.join(fields)}"]
     kind = info["ogr_types"][fields.index(data_field)]

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ..errors import InputError
 from . import grid, store
@@ -25,7 +25,9 @@ INDEX_SCALE = 1000.0
 def _day(text: str) -> str:
     if text:
         try:
-            date(int(text[:4]), int(text[4:6]), int(text[6:]))
+            if not (text.isascii() and text.isdigit() and len(text) == 8):
+                raise ValueError(text)
+            _parse(text)
         except ValueError as error:
             raise ValueError(f"{text} is no date YYYYMMDD") from error
     return text
@@ -34,10 +36,28 @@ def _day(text: str) -> str:
 Day = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_day)]
 
 
-class FeatureSettings(grid.LatticeSettings):
-    """Keys that decide the features of a pixel."""
+class ViewSettings(grid.LatticeSettings):
+    """Keys that decide what is seen of a pixel."""
 
     s2_path: UserPath = Field(description="Folder with one folder of Theia products a tile.")
+    keep_bands: tuple[str, ...] = Field(
+        tuple(SENTINEL2.bands), description="Bands that become features, in the sensor's order."
+    )
+
+    @field_validator("keep_bands")
+    @classmethod
+    def _bands_known(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [band for band in bands if band not in SENTINEL2.bands]:
+            known = " ".join(SENTINEL2.bands)
+            raise ValueError(f"unknown {', '.join(unknown)}; the bands are {known}")
+        if len(set(bands)) < len(bands) or not bands:
+            raise ValueError("name each band once, and at least one")
+        return bands
+
+
+class FeatureSettings(ViewSettings):
+    """Keys that decide the features of a pixel."""
+
     temporal_resolution: int = Field(
         10, ge=1, description="Days between the dates of the features."
     )
@@ -51,9 +71,6 @@ class FeatureSettings(grid.LatticeSettings):
         None,
         description="True: dates of the features from the data; False: start_date and end_date "
         "are required. By default they count where given.",
-    )
-    keep_bands: tuple[str, ...] = Field(
-        tuple(SENTINEL2.bands), description="Bands that become features, in the sensor's order."
     )
     features: tuple[IndexName, ...] = Field(
         ("NDVI", "NDWI", "Brightness"), description="Indices added behind the bands; [] for none."
@@ -70,12 +87,9 @@ class FeatureSettings(grid.LatticeSettings):
         return self
 
     @model_validator(mode="after")
-    def _bands_known(self) -> FeatureSettings:
-        if unknown := [band for band in self.keep_bands if band not in SENTINEL2.bands]:
-            known = " ".join(SENTINEL2.bands)
-            raise ValueError(f"keep_bands: unknown {', '.join(unknown)}; the bands are {known}")
-        if len(set(self.keep_bands)) < len(self.keep_bands) or not self.keep_bands:
-            raise ValueError("keep_bands: name each band once, and at least one")
+    def _indices_possible(self) -> FeatureSettings:
+        if len(set(self.features)) < len(self.features):
+            raise ValueError("features: name each index once")
         for index in self.features:
             for role in ROLES.get(index, ()):
                 if SENTINEL2.roles[role] not in self.keep_bands:
@@ -94,10 +108,11 @@ class Layout:
     """Indices behind them."""
 
     @classmethod
-    def of(cls, settings: FeatureSettings) -> Layout:
-        """Give the layout that the settings ask for."""
+    def of(cls, settings: ViewSettings) -> Layout:
+        """Give the layout that the settings ask for; without indices where they name none."""
         bands = tuple(band for band in SENTINEL2.bands if band in settings.keep_bands)
-        return cls(SENTINEL2, bands, settings.features)
+        indices = settings.features if isinstance(settings, FeatureSettings) else ()
+        return cls(SENTINEL2, bands, indices)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,7 +139,10 @@ def date_grid(days: Sequence[date], settings: FeatureSettings) -> tuple[date, ..
     first = _parse(settings.start_date) if settings.start_date else min(days)
     last = _parse(settings.end_date) if settings.end_date else max(days)
     if first > last:
-        raise InputError(f"no date of the features lies between {first} and {last}")
+        known = f"the products run from {min(days)} to {max(days)}"
+        raise InputError(
+            f"no date is left to the features: they would run from {first} to {last}; {known}"
+        )
     steps = (last - first).days // settings.temporal_resolution
     return tuple(first + timedelta(settings.temporal_resolution * k) for k in range(steps + 1))
 

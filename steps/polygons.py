@@ -89,7 +89,7 @@ class Ground:
     lost_to_classes: int = 0
     lost_to_clouds: int = 0
 
-    def keys(self) -> list[tuple[str, str]]:
+    def seen(self) -> list[tuple[str, str]]:
         """Give (class value, identifier) of the polygons that have a usable pixel."""
         rows = zip(self.frame["value"], self.frame["polygon"], self.counts, strict=True)
         return [(str(value), polygon) for value, polygon, count in rows if count]
@@ -132,7 +132,10 @@ def _count(job: Job, ground: Ground) -> None:
     if not ground.counts.any():
         raise InputError(
             f"no polygon of {job.settings.ground_truth} has a usable pixel in the tiles "
-            f"{' '.join(tile.tile for tile in ground.tiles)}: do they lie elsewhere?"
+            f"{' '.join(tile.tile for tile in ground.tiles)}: {ground.lost_to_clouds} pixels have "
+            f"fewer than {ground.least_views} valid views (cloud_threshold), "
+            f"{ground.lost_to_classes} are claimed by two classes; if both are 0, the polygons "
+            "lie elsewhere"
         )
 
 
@@ -147,7 +150,7 @@ def _walk(job: Job, ground: Ground, tile: TileIndex) -> Iterable[claims.Band]:
 
 
 def _draw(ground: Ground, settings: Settings, number: int) -> Seed:
-    keys = ground.keys()
+    keys = ground.seen()
     seed = (settings.random_seed or 0) + number
     places = dict(split.sides(keys, settings.ratio, seed, settings.split_ground_truth))
     side = [places.get(polygon, ("", ""))[0] for polygon in ground.frame["polygon"]]
@@ -202,9 +205,8 @@ def _write_layers(job: Job, ground: Ground, seed: Seed, tile: TileIndex, referen
             parts = [
                 (number, part)
                 for number in np.flatnonzero(member).tolist()
-                for part in _parts(
-                    ground.frame.geometry.iloc[number], number + 1, tile, numbers, band
-                )
+                for whole in shapely.get_parts(ground.frame.geometry.iloc[number])
+                for part in _parts(whole, number + 1, tile, numbers, band)
             ]
             path = job.output(artifact, tile=tile.tile, seed=seed.number)
             _write_layer(path, parts, ground, job.settings, tile.tile)
@@ -217,7 +219,7 @@ def _parts(
     numbers: rasterio.DatasetReader,
     band: int,
 ) -> list[shapely.Geometry]:
-    """Give the polygons that hold just the pixels of a polygon that the tile uses.
+    """Give the polygons that hold just the pixels of a polygon's part that the tile uses.
 
     A polygon whose pixels are all used keeps its shape; another one is cut on pixel edges,
     where no pixel centre lies, so that the layers of all tiles count no pixel twice.
@@ -229,11 +231,11 @@ def _parts(
     cols = slice(max(shape.cols.start, 0), min(shape.cols.stop, tile.grid.width))
     if rows.start >= rows.stop or cols.start >= cols.stop:
         return []
-    used = rasters.read(numbers, rows, cols, band) == number
+    used = shape.within(rows, cols)[1] & (rasters.read(numbers, rows, cols, band) == number)
     if not used.any():
         return []
     if int(used.sum()) == int(shape.mask.sum()):
-        return list(shapely.get_parts(geometry))
+        return [geometry]
     frame = ground_truth.outline(used, grid.crop(tile.grid, rows, cols))
     cut = ground_truth.polygons_only(shapely.intersection(geometry, frame))
     return list(shapely.get_parts(cut))
@@ -293,14 +295,19 @@ def _write_table(job: Job, ground: Ground, seed: Seed) -> None:
 
 
 def _report(ground: Ground, seeds: list[Seed], settings: Settings) -> dict[str, object]:
-    alone = split.single(ground.keys())
+    alone = split.single(ground.seen())
     if alone and settings.split_ground_truth:
         log.warning(
             "class %s has one polygon: it is learnt, but not validated, and left out of the scores",
             ", ".join(alone),
         )
+    present = {value for value, _ in ground.seen()}
+    absent = sorted({str(value) for value in ground.frame["value"]} - present)
+    if absent:
+        log.warning("class %s has no usable pixel: it is not mapped", ", ".join(absent))
     return {
         "split": settings.split_ground_truth,
+        "classes_without_pixels": absent,
         "single_polygon_classes": alone if settings.split_ground_truth else [],
         "polygons": len(ground.frame),
         "polygons_without_pixels": int((ground.counts == 0).sum()),

@@ -85,7 +85,8 @@ def as_text(runs: Sequence[Run], classes: Labels, split: Mapping[str, Any]) -> s
         value = scores.spread([getattr(run.scores, name) for run in runs])
         lines.append(f"{title + ':':<20}{_shown(value)}")
     share = scores.spread([run.largest_share for run in runs])
-    lines.append(f"{'Largest class:':<20}{share.mean:.3f}  (share of the reference pixels)")
+    shown = _shown(Spread(share.mean, None, None))
+    lines.append(f"{'Largest class:':<20}{shown}  (share of the reference pixels)")
     if len(runs) > 1:
         lines.append("+-: 95 % Student interval of the mean, spread over random splits")
     lines += ["", *_class_lines(runs, classes), "", *_remarks(runs, classes, split)]
@@ -131,6 +132,10 @@ def _remarks(runs: Sequence[Run], classes: Labels, split: Mapping[str, Any]) -> 
     lost = sum(int(run.matrix.unclassified.sum()) for run in runs)
     remarks = [f"Reference pixels without a class in the map, left out: {lost}"]
     names = {label.value: label.name for label in classes.classes}
+    remarks += [
+        f"Class {names[value]} has no usable pixel: neither learnt nor mapped"
+        for value in split["classes_without_pixels"]
+    ]
     remarks += [
         f"Class {names[value]} has one polygon: learnt, not validated, not in the scores"
         for value in split["single_polygon_classes"]
@@ -228,13 +233,19 @@ def draw(path: Path, run: Run, classes: Labels) -> None:
     names = [f"{label.name} ({label.code})" for label in classes.classes]
     matrix.set_xticks(range(size), [str(code) for code in classes.codes])
     matrix.set_yticks(range(size), names)
+    for text in matrix.get_yticklabels():
+        text.set_parse_math(False)  # a class may be called anything
     matrix.set_xlabel("map")
     matrix.set_ylabel("reference")
     for (row, col), count in np.ndenumerate(counts):
         color = "white" if shares[row, col] > 0.5 else "black"
         matrix.text(col, row, str(count), ha="center", va="center", fontsize=7, color=color)
     _draw_bars(bars, run, size)
-    figure.suptitle(f"Run {run.seed}: OA {run.scores.oa:.3f}, kappa {run.scores.kappa:.3f}")
+    overall = ", ".join(
+        f"{name} {_shown(scores.spread([value]))}"
+        for name, value in (("OA", run.scores.oa), ("kappa", run.scores.kappa))
+    )
+    figure.suptitle(f"Run {run.seed}: {overall}")
     figure.savefig(path, dpi=FIGURE_DPI, format="png", metadata={"Software": None})
 
 

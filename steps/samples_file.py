@@ -18,6 +18,8 @@ import numpy as np
 CHUNK = 512
 """Samples of a storage chunk."""
 EPOCH = date(1970, 1, 1)
+TRAINING, VALIDATION = 1, 2
+"""Values of the variable `set`, and of the selection raster."""
 COLUMNS = {
     "label": ("u2", "class code"),
     "polygon": ("u4", "number of the polygon in samplesSelection/polygons_seed_<s>.csv"),

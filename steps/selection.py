@@ -26,11 +26,9 @@ from .artifacts import LABELS, POLYGONS, REFERENCE, SEED_STATISTICS, SELECTION
 from .contract import Job, Step, Unit, UserPath
 from .contract import Settings as BaseSettings
 from .labels import Labels
+from .samples_file import TRAINING, VALIDATION
 
 log = logging.getLogger(__name__)
-
-TRAINING, VALIDATION = 1, 2
-"""Values of the selection raster, and of the set of a sample."""
 
 Strategy = Literal["all", "percent", "constant", "total", "smallest", "byclass"]
 STRATEGY_KEYS: dict[str, str] = {

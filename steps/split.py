@@ -21,7 +21,10 @@ class SeedSettings(Settings):
     """The key from which every draw starts."""
 
     random_seed: int | None = Field(
-        None, description="Seed of the first run; run k uses random_seed + k; None is 0."
+        None,
+        ge=0,
+        lt=2**31,
+        description="Seed of the first run; run k uses random_seed + k; None is 0.",
     )
 
 

@@ -128,7 +128,7 @@ def header(path: Path) -> Header:
     """Read the header of a raster; InputError when it does not open."""
     try:
         with rasterio.open(path) as raster:
-            gbox = GeoBox(raster.shape, raster.transform, raster.crs)
+            gbox = grid.geobox_of(raster)
             rows, cols = raster.block_shapes[0]
             return Header(gbox, (rows, cols), raster.dtypes[0])
     except RasterioIOError as error:

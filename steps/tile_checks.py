@@ -123,7 +123,7 @@ def probe(path: Path) -> Probe:
     """Read the header of a raster and its last pixel; both are beyond a truncated file."""
     try:
         with rasterio.open(path) as raster:
-            gbox = GeoBox(raster.shape, raster.transform, raster.crs)
+            gbox = grid.geobox_of(raster)
             header = Header(gbox, raster.block_shapes[0], raster.dtypes[0])
             return _damage(path, raster) or header
     except Exception as error:  # any failure to open is the answer

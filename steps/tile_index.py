@@ -10,14 +10,14 @@ from ..errors import InputError
 from . import blocks, features, grid, rasters, store
 from .artifacts import INPUT_REPORT, TILE_INDEX, VIEWS
 from .contract import Job, Step, Unit
-from .layout import FeatureSettings, Layout
+from .layout import Layout, ViewSettings
 from .sensors.sentinel2 import SENTINEL2
 from .tile import TileIndex, index_tile, other_grids
 
 log = logging.getLogger(__name__)
 
 
-class Settings(FeatureSettings):
+class Settings(ViewSettings):
     """Keys that the step uses."""
 
 

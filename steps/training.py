@@ -7,11 +7,13 @@ interpreter for hours would also make the scheduler believe its worker dead.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 import logging
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,12 +34,14 @@ from . import model_file, samples_file, split, store
 from .artifacts import HISTORY, MODEL_HYP, SAMPLES
 from .contract import Job, Step
 from .contract import Settings as BaseSettings
+from .samples_file import TRAINING, VALIDATION
 from .sensors.sentinel2 import SENTINEL2
 
 log = logging.getLogger(__name__)
 
-TRAINING, VALIDATION = 1, 2
-"""Values of the variable `set` of the samples."""
+GB = 1e9
+PR_SET_PDEATHSIG = 1
+"""Number of Linux's request to be sent a signal when the parent ends (prctl(2))."""
 ERROR = "i2lc-error: "
 """Marks the line in which the training process says why it ended."""
 
@@ -114,6 +118,7 @@ class Settings(split.SeedSettings):
 def train(job: Job) -> None:
     """Train the pair of the job in a process of its own."""
     settings: Settings = job.settings
+    refuse_too_large(job.input(SAMPLES), job.ram)
     workers = min(settings.deep_learning_parameters.num_workers, job.cpus)
     if workers < settings.deep_learning_parameters.num_workers:
         log.info("num_workers cut to the %d cpus of the task", workers)
@@ -131,6 +136,18 @@ def train(job: Job) -> None:
             "settings": settings.model_dump(mode="json"),
         }
         _run_apart(order, settings.deep_learning_parameters.torch_threads)
+
+
+def refuse_too_large(samples: Path, ram: int) -> None:
+    """Refuse samples that the task's memory cannot hold, before any is read."""
+    with netCDF4.Dataset(samples) as file:
+        shape = file["features"].shape
+    size = 2 * math.prod(shape)
+    if size > ram:
+        raise TaskError(
+            f"{shape[0]} samples take {size / GB:.1f} GB, the task has {ram / GB:.1f} GB: raise "
+            "maximum_ram, lower -nb_parallel_tasks, or take fewer samples (sample_selection)"
+        )
 
 
 def _run_apart(order: dict[str, Any], threads: int) -> None:
@@ -300,6 +317,7 @@ def _plain(epoch: loop.Epoch) -> dict[str, float | None]:
 
 def main(path: str) -> int:
     """Train as the order at `path` says; the entry of the process."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no training outlives its task
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
     try:
         fit_samples(json.loads(Path(path).read_text(encoding="utf-8")))

@@ -55,14 +55,10 @@ def _add(
     owner: rasterio.DatasetReader,
 ) -> None:
     """Put the views of the pixels that a tile owns into the window."""
-    place = grid.overlap(window, box)
-    if place is None:
-        return
-    row, col = grid.offset(window, box)
-    rows = slice(place[0].start + row, place[0].stop + row)
-    cols = slice(place[1].start + col, place[1].stop + col)
-    owned = rasters.read(owner, rows, cols) == 1
-    views[place][owned] = rasters.read(seen, rows, cols)[owned]
+    if met := grid.shared(window, box):
+        place, there = met
+        owned = rasters.read(owner, *there) == 1
+        views[place][owned] = rasters.read(seen, *there)[owned]
 
 
 def table(classes: Labels) -> str:

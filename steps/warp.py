@@ -104,12 +104,17 @@ def _route(window: GeoBox, source: GeoBox, centres: _Centres) -> Route:
     if window.crs == source.crs:
         rows, cols = grid.source_coordinates(*grid.edges(window), window.crs, source)
         return Route(Averaging(planning.area_plan(rows, cols, shape), 1))
-    factor = 2 * math.ceil(ratio)
+    factor = sub_samples(ratio)
     y, x = _sub_centres(window, factor)
     rows, cols = grid.source_coordinates(y, x, window.crs, source)
     plan = planning.plan(rows, cols, shape)
     assert isinstance(plan, plans.Scattered)
     return Route(Averaging(plan, factor))
+
+
+def sub_samples(ratio: float) -> int:
+    """Give the sub-samples a side of an output pixel `ratio` times as large as the source's."""
+    return 2 * math.ceil(ratio)
 
 
 def _sub_centres(window: GeoBox, factor: int) -> tuple[np.ndarray, np.ndarray]:

@@ -309,7 +309,7 @@ IN_SECTIONS = {
     "arg_train : 5": "line 11: section arg_train: got 5, expected keys in braces { }",
     "arg_train : { runs : 0 }": "line 11: arg_train.runs: got 0, expected a whole number 1 or more",
     'arg_train : { random_seed : "a" }': "line 11: arg_train.random_seed: got 'a', expected a "
-    "whole number or None",
+    "whole number 0 or more and below 2147483648 or None",
     'arg_train : { features : ["NDVY"] }': "line 11: arg_train.features: got 'NDVY', expected a "
     "list of NDVI, NDWI or Brightness",
     "arg_train : { sample_selection : 5 }": "line 11: arg_train.sample_selection: got 5, expected "
@@ -352,8 +352,8 @@ IN_SECTIONS = {
     "20180201 is after end_date 20180101",
     'sentinel_2 : { start_date : "2018-02-01" }': "line 11: sentinel_2.start_date: got "
     "'2018-02-01': 2018-02-01 is no date YYYYMMDD",
-    'sentinel_2 : { keep_bands : ["B1", "B2"] }': "line 11: keep_bands: unknown B1; the bands are "
-    "B2 B3 B4 B5 B6 B7 B8 B8A B11 B12",
+    'sentinel_2 : { keep_bands : ["B1", "B2"] }': "line 11: sentinel_2.keep_bands: got "
+    "['B1', 'B2']: unknown B1; the bands are B2 B3 B4 B5 B6 B7 B8 B8A B11 B12",
     'arg_train : { features : ["NDVI"] }\nsentinel_2 : { keep_bands : ["B4"] }': "line 12: NDVI "
     "needs B8 in keep_bands",
     'iota2_feature_extraction : { extract_bands : False }\nsentinel_2 : { keep_bands : ["B4"] }\n'

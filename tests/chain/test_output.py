@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -114,9 +115,20 @@ def test_a_later_start_keeps_all(tmp_path: Path, remove: bool) -> None:
     assert tree(tmp_path) == before
 
 
+def test_remove_temporary_keeps_what_was_asked_for_and_its_record(tmp_path: Path) -> None:
+    earlier(tmp_path)
+    (tmp_path / "parts" / "asked.txt").write_text("x")
+    (tmp_path / "parts" / ".asked.txt.record.json").write_text("{}")
+    output.remove_temporary(tmp_path, {"parts/asked.txt"})
+    assert {p.name for p in (tmp_path / "parts").iterdir()} == {
+        "asked.txt",
+        ".asked.txt.record.json",
+    }
+
+
 def test_remove_temporary_keeps_the_results(tmp_path: Path) -> None:
     earlier(tmp_path)
-    output.remove_temporary(tmp_path)
+    output.remove_temporary(tmp_path, {"parts/asked.txt"})
     assert set(tree(tmp_path)) == {
         ".i2lc",
         "class_statistics.csv",
@@ -142,7 +154,7 @@ def test_the_resolved_configuration_lies_beside_the_products(tmp_path: Path) -> 
     path.write_text(Path(__file__).parents[2].joinpath("config_templates/minimal.cfg").read_text())
     loaded = config.load(path)
     output.describe(tmp_path, loaded)
-    read = output.read_config(tmp_path)
+    read = json.loads((tmp_path / "config_resolved.json").read_text())
     assert read == loaded.resolved()
     assert read["chain"]["ratio"] == 0.5
     assert '"torch": ' in (tmp_path / "versions.json").read_text()

@@ -12,7 +12,7 @@ import pytest
 import toy
 
 from i2lc.chain import graph, ledger
-from i2lc.chain.task import Order, Outcome, execute
+from i2lc.chain.task import MORE_MEMORY, Order, Outcome, execute
 from i2lc.errors import InputError
 from i2lc.steps import store
 from i2lc.steps.contract import Job
@@ -103,7 +103,7 @@ def test_lines_of_the_step_are_in_its_log(tmp_path: Path) -> None:
         (raise_silently, "KeyError: KeyError", "KeyError"),
         (
             raise_memory_error,
-            "out of memory: give the run more memory or use more chunks",
+            f"out of memory: {MORE_MEMORY}",
             "MemoryError",
         ),
     ],
@@ -141,7 +141,8 @@ def test_a_failure_takes_the_records_of_an_earlier_run_away(tmp_path: Path) -> N
     )
     assert "shapes differ" in log_of(tmp_path)
     assert execute(order(tmp_path)).error is None
-    assert "shapes differ" not in log_of(tmp_path)
+    told = log_of(tmp_path)
+    assert told.index("shapes differ") < told.rindex("end ")  # a retry keeps the first failure
 
 
 def test_temporary_names_bear_the_number_of_the_run(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def run(
         retries=retries,
     )
     assert not progress.running
-    assert progress.blocked
+    assert not progress.running
     return progress, told.events
 
 

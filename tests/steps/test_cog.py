@@ -10,7 +10,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
-from i2lc.steps import cog, grid, rasters
+from i2lc.steps import cog, grid, rasters, tile
 from i2lc.steps.cog import Look
 
 
@@ -53,7 +53,7 @@ def test_is_a_cloud_optimized_geotiff(final):
         assert raster.dtypes == ("uint8",)
         assert raster.nodata == 0
         assert raster.descriptions == ("class",)
-        assert grid.raster_geobox(path) == box(700, 1100, 5, 7)
+        assert tile.header(path).grid == box(700, 1100, 5, 7)
         np.testing.assert_array_equal(raster.read(1), pixels)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import envelopes, grid, rasters, store
+from i2lc.steps import envelopes, grid, rasters, store, tile
 from i2lc.steps.artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
 from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.layout import load_dates
@@ -116,7 +116,7 @@ def draw(root, indexes, views, **keys):
     for unit, index in zip(units, indexes, strict=True):
         with rasterio.open(root / ENVELOPE.path(unit)) as raster:
             assert raster.dtypes == ("uint8",)
-            assert grid.raster_geobox(root / ENVELOPE.path(unit)) == index.grid
+            assert tile.header(root / ENVELOPE.path(unit)).grid == index.grid
             found[index.tile] = raster.read(1)
     return found
 

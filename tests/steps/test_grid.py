@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 from pyproj import Transformer
 
-from i2lc.steps import grid, rasters
+from i2lc.steps import grid, rasters, tile
 
 UTM, LAMBERT = "EPSG:32631", "EPSG:2154"
 few = settings(max_examples=50, deadline=None)
@@ -235,7 +235,7 @@ def test_a_record_is_readable():
 def test_the_grid_of_a_raster(tmp_path):
     with rasters.create(tmp_path / "a.tif", box(), "uint8"):
         pass
-    assert grid.raster_geobox(tmp_path / "a.tif") == box()
+    assert tile.header(tmp_path / "a.tif").grid == box()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_bands_stay_in_the_sensors_order_and_indices_behind_them():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"keep_bands": ("B4", "B9")}, "keep_bands: unknown B9; the bands are B2 B3 B4"),
+        ({"keep_bands": ("B4", "B9")}, "unknown B9; the bands are B2 B3 B4"),
         ({"keep_bands": ("B4", "B4", "B8", "B11")}, "name each band once"),
         ({"keep_bands": (), "features": ()}, "at least one"),
         ({"keep_bands": ("B4", "B11"), "features": ("NDVI",)}, "NDVI needs B8 in keep_bands"),
@@ -98,9 +98,9 @@ def test_dates_of_the_features(keys, expected):
 
 
 def test_a_start_behind_the_last_day_leaves_no_date():
-    with pytest.raises(InputError, match="between 2018-02-04 and 2018-02-03"):
+    with pytest.raises(InputError, match="from 2018-02-04 to 2018-02-03"):
         date_grid(DAYS, of(start_date="20180204"))
-    with pytest.raises(InputError, match="between 2018-01-05 and 2018-01-04"):
+    with pytest.raises(InputError, match="from 2018-01-05 to 2018-01-04"):
         date_grid(DAYS, of(end_date="20180104"))
 
 

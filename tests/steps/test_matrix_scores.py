@@ -44,6 +44,7 @@ CODES = (3, 7, 300)
 COUNTS = np.array([[8, 2, 0], [1, 9, 0], [3, 1, 0]])  # forest is never predicted
 SPLIT = {
     "split": True,
+    "classes_without_pixels": [],
     "single_polygon_classes": ["300"],
     "polygons": 9,
     "polygons_without_pixels": 1,
