@@ -213,3 +213,29 @@ def test_the_dates_run_over_all_tiles(tmp_path):
     draw(tmp_path, indexes, views, temporal_resolution=20)
     days = [day.isoformat() for day in load_dates(tmp_path / DATE_GRID.path(Unit()))]
     assert days == ["2018-01-01", "2018-01-21", "2018-02-10"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "corners", "order"),
+    [  # upper left corners of real tiles: 100 km apart, 109.8 km wide
+        (
+            32631,
+            {"T31TCJ": (300000, 4900020), "T31TDJ": (399960, 4900020), "T31TEJ": (499980, 4900020)},
+            ["T31TCJ", "T31TDJ", "T31TEJ"],
+        ),
+        (
+            32632,
+            {"T32TLP": (300000, 4900020), "T32TMP": (399960, 4900020), "T32TLQ": (300000, 5000040)},
+            ["T32TLQ", "T32TLP", "T32TMP"],
+        ),
+    ],
+)
+def test_a_row_of_tiles_is_a_row_in_another_crs_too(zone, corners, order):
+    tiles = []
+    for name, (left, top) in corners.items():
+        native = GeoBox((10980, 10980), Affine(10, 0, left, 0, -10, top), f"EPSG:{zone}")
+        gbox = grid.lattice_geobox(native, "EPSG:2154", (10, 10))
+        tiles.append(TileIndex(name, gbox, {}, (256, 256), ()))
+    tops = {tile.grid.boundingbox.top for tile in tiles}
+    assert len(tops) == len(tiles)  # what made them rows of their own
+    assert [tile.tile for tile in envelopes.by_priority(tiles[::-1])] == order
