@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -240,7 +241,9 @@ def test_a_run_that_ends_well(landscape: Path, run_here: Callable[..., Ended]) -
     root = results_of(landscape)
     ended = run_here(landscape, root, "-ending_step", "tile_index")
     assert ended.status == 0
-    assert f"2 tasks done in 0 s; products in {root}" in ended.text.replace(" 1 s;", " 0 s;")
+    assert re.search(
+        rf"^2 tasks done in \d+ s; products in {re.escape(str(root))}$", ended.text, re.M
+    )
     assert "check_inputs: 1 of 1 tasks done\n" in ended.text
     assert "The inputs were checked." in (root / "input_check.txt").read_text()
     assert (root / "logs" / "tile_index" / "T31TCJ.log").is_file()
