@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from pydantic import Field
 
 from ..errors import InputError
-from . import geometry, ground_truth, labels, store, tile_checks
+from . import geometry, ground_truth, labels, sampling, store, tile_checks
 from .artifacts import INPUT_REPORT
 from .contract import Job, Step, Unit
 from .tile_checks import Report
@@ -24,7 +24,12 @@ from .tile_checks import Report
 log = logging.getLogger(__name__)
 
 
-class Settings(tile_checks.Settings, ground_truth.GroundTruthSettings, labels.LabelSettings):
+class Settings(
+    tile_checks.Settings,
+    ground_truth.GroundTruthSettings,
+    labels.LabelSettings,
+    sampling.SamplingSettings,
+):
     """Keys that the step uses."""
 
     check_inputs: bool = Field(
@@ -37,7 +42,9 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     if not settings.check_inputs:
         return
     vectors = ground_truth.files_of(settings.ground_truth)
-    named = (*vectors, settings.nomenclature_path, settings.color_table)
+    named = [*vectors, settings.nomenclature_path, settings.color_table]
+    if settings.sample_selection.byclass is not None:
+        named.append(settings.sample_selection.byclass)
     yield from (path for path in named if path.is_file())
     for name in tile_checks.folders(settings):
         for product in tile_checks.scan_of(settings.s2_path / name, name).products:
@@ -122,6 +129,7 @@ def _look_at_polygons(settings: Settings) -> tuple[gpd.GeoDataFrame | None, Repo
     if polygons.empty:
         errors.append(f"{path} has no polygon with a class")
     errors += _class_problems(polygons["value"], settings)
+    errors += _count_problems(polygons["value"], settings)
     copes = tuple(f"{path}: {finding.text}" for finding in found if not finding.hurts)
     return polygons, Report(tuple(errors), copes)
 
@@ -129,6 +137,17 @@ def _look_at_polygons(settings: Settings) -> tuple[gpd.GeoDataFrame | None, Repo
 def _class_problems(values: Iterable[int | str], settings: Settings) -> list[str]:
     codes = labels.codes_of(values)
     return labels.problems_of(codes, settings.nomenclature_path, settings.color_table)
+
+
+def _count_problems(values: Iterable[int | str], settings: Settings) -> list[str]:
+    """Tell what is wrong with the file of strategy byclass, where there is one."""
+    path = settings.sample_selection.byclass
+    try:
+        if path is not None:
+            sampling.read_counts(path, labels.codes_of(values))
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def _places_report(

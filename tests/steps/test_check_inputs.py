@@ -481,6 +481,20 @@ def test_classes_may_be_strings(inputs: Inputs) -> None:
     assert any(line.startswith("class c31: polygons ") for line in report.counts)
 
 
+def test_counts_of_byclass_are_read_beforehand(inputs: Inputs) -> None:
+    path = inputs.root / "counts.csv"
+    inputs.options["sample_selection"] = {"strategy": "byclass", "strategy.byclass.in": path}
+    assert only_error(inputs).startswith(f"strategy.byclass.in: {path} cannot be read")
+    path.write_text("1,50\n77,20\n")
+    assert only_error(inputs) == (
+        f"{path}, line 2: want 'label,count' with a label of the ground truth, got '77,20'"
+    )
+    path.write_bytes(b"1,50\n\xff,20\n")
+    assert "cannot be read" in only_error(inputs)
+    path.write_text("1,50\n")
+    assert inputs.report().errors == ()
+
+
 # All at once.
 
 

@@ -18,7 +18,7 @@ from i2lc.steps import rasters, selection
 from i2lc.steps.artifacts import LABELS, POLYGONS, REFERENCE, SEED_STATISTICS, SELECTION
 from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.labels import Label, Labels
-from i2lc.steps.selection import Picker, SampleSelection, asked
+from i2lc.steps.sampling import Picker, SampleSelection, asked
 
 AVAILABLE = {1: 10, 2: 101, 3: 0, 5: 1000}
 WHOLE = 1111
