@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -68,11 +69,30 @@ def run_here(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     return run
 
 
+def run_debug(config: Path, root: Path, *options: str) -> Ended:
+    """Run the command line in this process by the debug scheduler; its text is not kept."""
+    status = cli.main(["-config", str(config), "-scheduler_type", "debug", *options])
+    return Ended(status, "", root)
+
+
 def tiny(folder: Path, **options: object) -> Path:
     """Write a tiny landscape whose network trains for a moment; give its configuration."""
     settings = {"tiles": (1, 1), "size": 64, "dates": 8, **options}
     config = landscape.write(folder, landscape.Landscape(**settings))  # type: ignore[arg-type]
     return with_keys(config, "run.cfg", epochs="4")
+
+
+COMPARED = ("final", "model", "learningSamples", "features", "envelope", "samplesSelection")
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Hash the products that do not name a strip."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in COMPARED
+        for path in sorted((root / folder).rglob("*"))
+        if path.is_file() and "SUBREGION" not in path.name and not path.name.startswith(".")
+    }
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sqlite3
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,18 +12,12 @@ import pytest
 import rasterio
 import rasterio.features
 import xarray as xr
-from conftest import Ended, run_apart, tiny, with_keys
+from conftest import Ended, digests, run_debug, tiny, with_keys
 
-from i2lc.chain import cli
 from i2lc.steps import model_file
 
 pytestmark = pytest.mark.chain
 Capture = pytest.CaptureFixture[str]
-
-
-def run_debug(config: Path, root: Path, *options: str) -> Ended:
-    status = cli.main(["-config", str(config), "-scheduler_type", "debug", *options])
-    return Ended(status, "", root)
 
 
 @pytest.fixture(scope="module")
@@ -342,61 +334,3 @@ def test_a_failed_task_is_told_last_and_contained(tmp_path: Path, capfd: Capture
     assert "Traceback" in (root / "logs" / "tile_index" / "T31TDJ.log").read_text()
     assert run_debug(config, root).status == 2
     assert f"{band} is truncated" in capfd.readouterr().out
-
-
-# The same bytes, whatever the cut, the workers and the scheduler.
-
-COMPARED = ("final", "model", "learningSamples", "features", "envelope", "samplesSelection")
-
-
-def digests(root: Path) -> dict[str, str]:
-    """Hash the products that do not name a strip."""
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for folder in COMPARED
-        for path in sorted((root / folder).rglob("*"))
-        if path.is_file() and "SUBREGION" not in path.name and not path.name.startswith(".")
-    }
-
-
-def layers(root: Path) -> dict[str, list[tuple]]:
-    """Read the content of the vector layers."""
-    found = {}
-    for path in sorted((root / "dataAppVal").glob("*.sqlite")):
-        with sqlite3.connect(path) as base:
-            rows = base.execute(f'SELECT * FROM "{path.stem.lower()}" ORDER BY ogc_fid').fetchall()
-        found[path.name] = rows
-    return found
-
-
-@pytest.mark.parametrize(
-    ("options", "tiles"),
-    [
-        ({"proj": "EPSG:32631"}, (1, 1)),
-        ({"proj": "EPSG:2154"}, (1, 1)),
-        ({"proj": "EPSG:2154", "zones": 2}, (2, 1)),
-    ],
-    ids=["utm", "lambert", "two zones"],
-)
-def test_same_bytes_for_any_cut_worker_and_scheduler(
-    tmp_path: Path, options: dict, tiles: tuple[int, int]
-) -> None:
-    config = tiny(tmp_path / "land", tiles=tiles, **options)
-    found = {}
-    for chunks in (1, 3, 17, 50):
-        name = f"results_{chunks}"
-        changed = with_keys(
-            config, f"{name}.cfg", number_of_chunks=str(chunks), output_path=f'"{name}"'
-        )
-        root = config.parent / name
-        if chunks == 17:
-            ended = run_apart(
-                changed, root, "-scheduler_type", "localCluster", "-nb_parallel_tasks", "2"
-            )
-            assert ended.status == 0, ended.text
-        else:
-            assert run_debug(changed, root).status == 0
-        found[chunks] = digests(root), layers(root)
-    assert len(found[1][0]) > 20
-    for chunks in (3, 17, 50):
-        assert found[chunks] == found[1], f"{chunks} chunks differ from 1"
