@@ -86,17 +86,18 @@ def make_plan(config: Config, options: Options) -> Plan:
     try:
         found = units.plan(config.units)
     except InputError as error:
-        _tell_all_problems(config, error)
+        log.debug("planning met %s", error)
+        _refuse_problems(config)
         raise
     return Plan(graphs.build(steps, found), running, running[0] is steps[0])
 
 
-def _tell_all_problems(config: Config, error: InputError) -> None:
+def _refuse_problems(config: Config) -> None:
+    """Tell all that is wrong with the inputs, unless they are not to be checked."""
     settings = config.steps[check_inputs.STEP.name]
     assert isinstance(settings, check_inputs.Settings)
     if settings.check_inputs:
         check_inputs.refuse(check_inputs.problems(settings))
-    log.debug("planning met %s, which check inputs did not", error)
 
 
 def run(config: Config, options: Options) -> int:
@@ -115,6 +116,8 @@ def run(config: Config, options: Options) -> int:
     output.check(root, plan.from_first_step, config.run.remove_output_path)
     made = ledger.fingerprints(plan.graph, config.steps)
     _check_earlier(root, plan, made)
+    if plan.from_first_step and root.is_dir():
+        _refuse_problems(config)  # before an earlier run's products are removed
     with _writable(root):
         output.prepare(root, plan.from_first_step, config.run.remove_output_path)
         output.describe(root, config)

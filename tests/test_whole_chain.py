@@ -317,6 +317,18 @@ def test_a_later_start_builds_on_earlier_products(tmp_path: Path, capfd: Capture
     assert "Classif_Seed_0.tif: it does not open" in capfd.readouterr().err
 
 
+def test_a_wrong_input_leaves_the_products_of_an_earlier_run(tmp_path: Path) -> None:
+    config = tiny(tmp_path / "land")
+    root = config.parent / "results"
+    assert run_debug(config, root, "-ending_step", "tile_index").status == 0
+    before = digests(root)
+    assert before
+    names = config.parent / "nomenclature.txt"
+    names.write_text("\n".join(names.read_text().splitlines()[1:]) + "\n")
+    assert run_debug(config, root).status == 2
+    assert digests(root) == before
+
+
 def test_a_failed_task_is_told_last_and_contained(tmp_path: Path, capfd: Capture) -> None:
     config = tiny(tmp_path / "land", tiles=(2, 1))
     product = next((config.parent / "s2" / "T31TDJ").iterdir())
@@ -333,4 +345,4 @@ def test_a_failed_task_is_told_last_and_contained(tmp_path: Path, capfd: Capture
     assert not (root / "features" / "T31TDJ" / "nbView.tif").exists()
     assert "Traceback" in (root / "logs" / "tile_index" / "T31TDJ.log").read_text()
     assert run_debug(config, root).status == 2
-    assert f"{band} is truncated" in capfd.readouterr().out
+    assert f"{band} is truncated" in capfd.readouterr().err
