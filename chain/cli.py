@@ -13,23 +13,26 @@ from .._version import __version__
 from ..demo import landscape
 from ..errors import ConfigError, I2lcError
 from . import config as configs
+from . import doctor, ending, plan, status
 from . import run as runs
 
-LATER = {
-    "restart": "-restart",
-    "restart_from": "-restart_from",
-    "config_ressources": "-config_ressources",
-}
-"""Options of iota2 that this version refuses."""
 SCHEDULERS = ("debug", "localCluster", "PBS", "Slurm")
-VERBS: dict[str, Callable[[Sequence[str]], int]] = {"demo": landscape.main}
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "demo": landscape.main,
+    "doctor": doctor.main,
+    "status": status.main,
+}
+EPILOG = """Verbs: i2lc demo OUT writes a small landscape to try the chain on;
+i2lc status -config FILE tells what is done, what is to do and why;
+i2lc doctor -config FILE -scheduler_type Slurm tries each kind of job of a queue.
+i2lc VERB -h says more."""
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, with status 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(runs.WRONG, f"i2lc: {message}; see i2lc -h\n")
+        self.exit(ending.WRONG, f"i2lc: {message}; see i2lc -h\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,21 +41,23 @@ def parser() -> argparse.ArgumentParser:
         prog="i2lc",
         allow_abbrev=False,
         description="From a year of Sentinel-2 tiles to a land-cover map.",
-        epilog="Verbs: i2lc demo OUT writes a small landscape to try the chain on.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
     def option(name: str, **settings: object) -> None:
         made.add_argument(f"-{name}", f"--{name}", **settings)  # type: ignore[arg-type]
 
     option("config", type=Path, help="configuration file (.cfg in iota2's syntax, or .yaml)")
-    option("config_ressources", type=Path, help="resource file; not in this version")
+    option("config_ressources", type=Path, help="cpus, memory, walltime of each step's tasks")
     option("starting_step", default="0", help="first step: number or name (0: the first)")
     option("ending_step", default="0", help="last step: number or name (0 or -1: the last)")
     option("only_summary", action="store_true", help="print groups and steps, do nothing")
     option("scheduler_type", default="localCluster", choices=SCHEDULERS, help="where tasks run")
     option("nb_parallel_tasks", type=_positive, help="tasks at one time (default: all cores)")
-    option("restart", action="store_true", help="go on with a run; not in this version")
-    option("restart_from", type=Path, help="a task-state file; not in this version")
+    option("restart", action="store_true", help="reuse what is done and still true, do the rest")
+    option("restart_from", type=Path, help="restart; reuse only what this task-state file lists")
+    option("fail-fast", action="store_true", help="start nothing more after the first failure")
     option(
         "execution_graph_files",
         type=Path,
@@ -77,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 when every requested product exists and opens, 1 when a task failed, 2 for a wrong
-        command line, configuration or input.
+        command line, configuration or input, 130 when it was stopped.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.captureWarnings(capture=True)
@@ -87,32 +92,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _chain(parser().parse_args(given))
     except I2lcError as error:
         sys.stderr.write(f"i2lc: {error}\n")
-        return runs.WRONG
+        return ending.WRONG
     except KeyboardInterrupt:
         sys.stderr.write("i2lc: interrupted\n")
-        return 130
+        return ending.INTERRUPTED
 
 
 def _chain(options: argparse.Namespace) -> int:
     if options.config is None:
         raise ConfigError("-config FILE is needed; i2lc demo OUT writes one to start from")
-    for name, option in LATER.items():
-        if getattr(options, name):
-            raise ConfigError(f"{option} is not in this version")
-    if options.scheduler_type in {"PBS", "Slurm"}:
-        raise ConfigError(f"-scheduler_type {options.scheduler_type} is not in this version")
     config = configs.load(options.config)
     for warning in config.warnings:
         sys.stderr.write(f"i2lc: warning: {warning}\n")
     return runs.run(
         config,
-        runs.Options(
+        plan.Options(
             scheduler_type=options.scheduler_type,
             starting_step=options.starting_step,
             ending_step=options.ending_step,
             nb_parallel_tasks=options.nb_parallel_tasks,
             only_summary=options.only_summary,
             execution_graph_files=tuple(options.execution_graph_files),
+            restart=options.restart,
+            restart_from=options.restart_from,
+            config_ressources=options.config_ressources,
+            fail_fast=options.fail_fast,
         ),
     )
 

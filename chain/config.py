@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import ConfigError
 from ..steps.contract import Settings, UserPath
-from . import kinds, names, syntax
+from . import complaints, kinds, names, syntax
 from .recipe import GROUPS, STEPS
 from .units import UnitSettings
 
@@ -58,7 +58,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "sentinel_2": ("temporal_resolution", "start_date", "end_date", "keep_bands"),
     "iota2_feature_extraction": ("extract_bands",),
     "sensors_data_interpolation": ("auto_date",),
-    "task_retry_limits": ("allowed_retry", "maximum_ram", "maximum_cpu"),
+    "task_retry_limits": ("allowed_retry", "maximum_ram", "maximum_cpu", "stalled_after"),
 }
 
 Group = Literal["init", "sampling", "learning", "classification", "mosaic", "validation"]
@@ -88,16 +88,28 @@ class RunSettings(Settings):
     extract_bands: bool | None = Field(
         None, description="Flag of iota2, not needed: keep_bands counts where it is given."
     )
-    allowed_retry: int = Field(0, ge=0, description="Times that a failed task is tried again.")
+    allowed_retry: int = Field(
+        0,
+        ge=0,
+        description="Times that a failed task is tried again, each time with twice the memory, up "
+        "to maximum_ram.",
+    )
     maximum_ram: float | None = Field(
         None,
         gt=0,
-        description="Most memory of a local run in GB, cut to the machine's, which is the default.",
+        description="Most memory in GB. Of a local run as a whole: cut to the machine's, which is "
+        "the default. On a queue: of the job of a retry, by default 16.",
     )
     maximum_cpu: int | None = Field(
         None,
         ge=1,
         description="Most cores of a local run, cut to the machine's, which is the default.",
+    )
+    stalled_after: float | None = Field(
+        60.0,
+        gt=0,
+        description="Minutes without cpu time, bytes read or written, and log lines, after which "
+        "a task is taken for hanging and ended; None waits for ever.",
     )
 
     @model_validator(mode="after")
@@ -249,14 +261,19 @@ class _Reader:
     def part(self, model: type[Model]) -> Model | None:
         """Build a model from the keys that it has; None when something is wrong."""
         given = {key: self.values[key] for key in model.model_fields if key in self.values}
+        loose = complaints.loose(model, given)
+        self._problems.extend(self._placed(path, text) for path, text in loose.items())
         try:
             folder = self._document.path.absolute().parent
-            return model.model_validate(given, context={"folder": folder})
+            made = model.model_validate(given, context={"folder": folder})
         except ValidationError as error:
             self._problems.extend(
-                self._told(model, detail) for detail in error.errors(include_url=False)
+                self._told(model, detail)
+                for detail in error.errors(include_url=False)
+                if not _begins_with(detail["loc"], loose)
             )
             return None
+        return None if loose else made
 
     def look_at_bands(self, run: RunSettings) -> None:
         """Tell when keep_bands is given and extract_bands says not to use it."""
@@ -285,15 +302,20 @@ class _Reader:
         """Turn an error of pydantic into a sentence with file and line."""
         path = tuple(str(part) for part in detail["loc"])
         if not path:
-            return self._contradiction(_message(detail))
+            return self._contradiction(complaints.message(detail))
         if detail["type"] == "missing" and len(path) == 1:
             section = next(name for name, keys in SECTIONS.items() if path[0] in keys)
             return f"{self._document.path}: {section}.{path[0]} is missing ({_about(path[0])})"
-        place = (self._homes.get(path[0], "chain"), *path)
         if detail["type"] == "extra_forbidden":
+            place = (self._homes.get(path[0], "chain"), *path)
             return str(names.unknown_key_error(place, self._document, supported()))
+        return self._placed(path, complaints.told(model, path, detail))
+
+    def _placed(self, path: Sequence[str], complaint: str) -> str:
+        """Put file, line and key before a complaint."""
+        place = (self._homes.get(path[0], "chain"), *path)
         key = ".".join(part for part in place if not part.isdigit())
-        return f"{self._document.where(place)}: {key}: {_complaint(model, path, detail)}"
+        return f"{self._document.where(place)}: {key}: {complaint}"
 
     def _contradiction(self, message: str) -> str:
         """Tell what several keys of a model disagree on, at the first of them in the file."""
@@ -307,17 +329,9 @@ def _about(key: str) -> str:
     return (fields()[key].description or "").rstrip(".")
 
 
-def _message(detail: Any) -> str:
-    return str(detail["msg"]).removeprefix("Value error, ")
-
-
-def _complaint(model: type[Settings], path: Sequence[str], detail: Any) -> str:
-    """Say what was got and what is expected in its place."""
-    got = detail.get("input")
-    if detail["type"] == "value_error":
-        return _message(detail) if isinstance(got, dict) else f"got {got!r}: {_message(detail)}"
-    info = kinds.find((model,), path)
-    return f"got {got!r}, expected {kinds.wanted(info) if info else _message(detail)}"
+def _begins_with(path: Iterable[str | int], beginnings: Iterable[Sequence[str]]) -> bool:
+    parts = tuple(str(part) for part in path)
+    return any(parts[: len(beginning)] == tuple(beginning) for beginning in beginnings)
 
 
 def _paths(settings: BaseModel) -> Iterator[tuple[str, Path]]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import networkx as nx
 
@@ -25,7 +26,7 @@ class Task:
     after: tuple[File, ...] = ()
     """Files that must be there first, though the result does not depend on them."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name in logs and messages."""
         return f"{self.step.name}/{self.unit}"
@@ -50,9 +51,13 @@ class Graph:
         """Give the tasks of a step."""
         return [task for task in self.tasks.values() if task.step == step]
 
-    def order(self) -> Iterator[Task]:
+    def order(self) -> Sequence[Task]:
         """Give all tasks, producers first."""
-        return (self.tasks[name] for name in nx.topological_sort(self.edges))
+        return self._ordered
+
+    @cached_property
+    def _ordered(self) -> tuple[Task, ...]:
+        return tuple(self.tasks[name] for name in nx.topological_sort(self.edges))
 
 
 def build(steps: Sequence[Step], units: Units) -> Graph:
@@ -83,9 +88,11 @@ def build(steps: Sequence[Step], units: Units) -> Graph:
     for task in tasks.values():
         before = task.inputs + task.after
         graph.edges.add_edges_from((graph.producers[file.path], task.name) for file in before)
-    if not nx.is_directed_acyclic_graph(graph.edges):
+    try:
+        graph.order()
+    except nx.NetworkXUnfeasible:
         circle = " -> ".join(a for a, _ in nx.find_cycle(graph.edges))
-        raise GraphError(f"tasks wait for each other: {circle}")
+        raise GraphError(f"tasks wait for each other: {circle}") from None
     return graph
 
 
@@ -117,15 +124,19 @@ class _Index:
         self._files: dict[Artifact, list[File]] = defaultdict(list)
         for file in files:
             self._files[file.artifact].append(file)
-        self._by_key: dict[tuple[Artifact, tuple[str, ...]], dict[Unit, list[File]]] = {}
+        self._by_key: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], list[File]]] = {}
 
     def find(self, artifact: Artifact, unit: Unit) -> list[File]:
         """Give the files, sorted by unit."""
-        shared = tuple(axis for axis, _ in unit.given() if axis in artifact.level)
-        key = (artifact, shared)
+        shared = tuple(axis for axis in artifact.level if getattr(unit, axis) is not None)
+        key = (artifact.name, shared)
         if key not in self._by_key:
-            groups: dict[Unit, list[File]] = defaultdict(list)
+            groups: dict[tuple[Any, ...], list[File]] = defaultdict(list)
             for file in sorted(self._files[artifact], key=lambda file: sort_key(file.unit)):
-                groups[file.unit.only(shared)].append(file)
+                groups[_values(file.unit, shared)].append(file)
             self._by_key[key] = groups
-        return self._by_key[key].get(unit.only(shared), [])
+        return self._by_key[key].get(_values(unit, shared), [])
+
+
+def _values(unit: Unit, axes: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple([getattr(unit, axis) for axis in axes])

@@ -71,7 +71,8 @@ def _one_of(kinds: Sequence[Any]) -> str:
 def _list(items: Sequence[Any]) -> str:
     if not items:
         return "[]"
-    several = PLAIN[items[0]][1] if items[0] in PLAIN else _kind(items[0]).removeprefix("one of ")
+    kind = get_args(items[0])[0] if get_origin(items[0]) is Annotated else items[0]
+    several = PLAIN[kind][1] if kind in PLAIN else _kind(kind).removeprefix("one of ")
     return f"a list of {several}" if items[-1] is ... else f"a list of {len(items)} {several}"
 
 

@@ -2,7 +2,7 @@
 
 The fingerprint of a task is the hash of its step, i2lc's version, the source of the modules that
 decide its result, the settings it uses, the files from outside that it reads, and the fingerprints
-of the tasks whose artifacts it reads. It is known before anything runs. The record is written last:
+of what it reads of other tasks. It is known before anything runs. The record is written last:
 a file with a record is whole.
 """
 
@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
 from ..steps import store
-from ..steps.contract import Settings
+from ..steps.contract import Artifact, File, Settings, Step
 from . import sources
 from .graph import Graph, Task
 
@@ -26,6 +27,14 @@ HEADER_BYTES = 65536
 """Bytes of a large file or raster that are hashed, beside its size and time."""
 SMALL_FILE = 8 * 1024**2
 """Files up to this size that are no rasters are hashed whole."""
+SHORT = 16
+"""Hexadecimal digits of a fingerprint within another one, to keep it small."""
+NO_RECORD = "it has no record: its task did not end"
+MISSING = "missing"
+"""Stands for the hash of a file from outside that is not there."""
+FEW = 100
+"""Inputs up to this number stand in the record of each product of a task."""
+RASTERS = {".tif", ".tiff", ".jp2"}
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,13 @@ class Fingerprint:
     code: Mapping[str, str]
     """Module -> hash of its source."""
     settings: Mapping[str, Any]
-    """Key -> value, as the step uses it."""
+    """Key -> value, as the task uses it."""
     sources: Mapping[str, str]
     """File from outside the run folder -> hash."""
     inputs: Mapping[str, str]
-    """Artifact (path relative to the output folder) -> fingerprint of the task that wrote it."""
+    """Artifact (path relative to the output folder) -> fingerprint of what is read in it."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The hash of it all."""
         return _sha(json.dumps(self.facts(), sort_keys=True, default=str).encode())
@@ -76,24 +85,65 @@ def fingerprints(graph: Graph, settings: Mapping[str, Settings]) -> dict[str, Fi
     """
     _file.cache_clear()  # files from outside may have changed since an earlier run
     found: dict[str, Fingerprint] = {}
-    digests: dict[str, str] = {}
+    products = _Products(graph, found)
+    code = {step.name: sources.code_of(step.run.__module__) for step in graph.steps}
     for task in graph.order():
-        inputs = {file.path: digests[graph.producers[file.path]] for file in task.inputs}
-        found[task.name] = fingerprint(task, settings[task.step.name], inputs)
-        digests[task.name] = found[task.name].digest
+        inputs = {file.path: products.digest(file, task.step) for file in task.inputs}
+        name = task.step.name
+        found[task.name] = fingerprint(task, settings[name], inputs, code[name])
     return found
 
 
-def fingerprint(task: Task, settings: Settings, inputs: Mapping[str, str]) -> Fingerprint:
-    """Compute the fingerprint of one task."""
+def fingerprint(
+    task: Task,
+    settings: Settings,
+    inputs: Mapping[str, str],
+    code: Mapping[str, str] | None = None,
+) -> Fingerprint:
+    """Compute the fingerprint of one task; `code` where it is known already."""
     return Fingerprint(
         step=task.step.name,
         unit=str(task.unit),
         version=__version__,
-        code=sources.code_of(task.step.run.__module__),
-        settings=settings.model_dump(mode="json"),
+        code=sources.code_of(task.step.run.__module__) if code is None else code,
+        settings=task.step.uses(settings, task.unit),
         sources={str(path): _file(path) for path in sorted(task.step.sources(settings, task.unit))},
         inputs=inputs,
+    )
+
+
+class _Products:
+    """Fingerprints of what a step reads of other tasks: without what does not touch it."""
+
+    def __init__(self, graph: Graph, found: Mapping[str, Fingerprint]) -> None:
+        self._graph = graph
+        self._found = found
+        self._known: dict[tuple[str, str, str], str] = {}
+
+    def digest(self, file: File, reader: Step) -> str:
+        """Give the fingerprint of what `reader` reads in a file."""
+        name = self._graph.producers[file.path]
+        key = name, file.artifact.name, reader.name
+        if key not in self._known:
+            made, task = self._found[name], self._graph.tasks[name]
+            unmoved = (
+                *task.step.unmoved_by.get(file.artifact, ()),
+                *reader.unmoved_by.get(file.artifact, ()),
+            )
+            narrow = _without(made, task, unmoved) if unmoved else made
+            self._known[key] = narrow.digest[:SHORT]
+        return self._known[key]
+
+
+def _without(made: Fingerprint, task: Task, unmoved: tuple[str | Artifact, ...]) -> Fingerprint:
+    """Leave settings, the files that they name, and inputs out of a fingerprint."""
+    files = {made.settings.get(key) for key in unmoved if isinstance(key, str)}
+    gone = {file.path for file in task.inputs if file.artifact in unmoved}
+    return replace(
+        made,
+        settings={key: value for key, value in made.settings.items() if key not in unmoved},
+        sources={path: found for path, found in made.sources.items() if path not in files},
+        inputs={path: found for path, found in made.inputs.items() if path not in gone},
     )
 
 
@@ -101,9 +151,9 @@ def fingerprint(task: Task, settings: Settings, inputs: Mapping[str, str]) -> Fi
 def _file(path: Path) -> str:
     """Hash a file from outside: small ones whole, rasters by size, time and header."""
     if not path.is_file():
-        return "missing"
+        return MISSING
     facts = path.stat()
-    if path.suffix.lower() not in {".tif", ".tiff", ".jp2"} and facts.st_size <= SMALL_FILE:
+    if path.suffix.lower() not in RASTERS and facts.st_size <= SMALL_FILE:
         return _sha(path.read_bytes())
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
@@ -119,25 +169,94 @@ def record_path(product: Path) -> Path:
     return product.with_name(f".{product.name}.record.json")
 
 
-def write_record(product: Path, made: Fingerprint) -> None:
-    """Write the record of a product that is complete."""
-    record = {
-        **made.facts(),
+def write_records(products: Sequence[Path], made: Fingerprint) -> None:
+    """Write the records of a task's products.
+
+    Inputs beyond a few stand in the first record only: a thousand products of a task that reads
+    thousands of files would else repeat them all.
+    """
+    for number, product in enumerate(products):
+        write_record(product, made, with_inputs=number == 0 or len(made.inputs) <= FEW)
+
+
+def write_record(product: Path, made: Fingerprint, *, with_inputs: bool = True) -> None:
+    """Write the record of a product that is complete and was found to open."""
+    store.write_json(record_path(product), record_of(product, made, with_inputs=with_inputs))
+
+
+def record_of(product: Path, made: Fingerprint, *, with_inputs: bool = True) -> dict[str, Any]:
+    """Give the content of the record of a product."""
+    facts = product.stat()
+    parts = made.facts()
+    if not with_inputs:
+        del parts["inputs"]
+    return {
+        **parts,
         "fingerprint": made.digest,
         "file": product.name,
-        "bytes": product.stat().st_size,
+        "bytes": facts.st_size,
+        "mtime_ns": facts.st_mtime_ns,
     }
-    store.write_json(record_path(product), record)
 
 
 def read_record(product: Path) -> dict[str, Any] | None:
     """Read the record of a product, None when there is none that opens."""
-    path = record_path(product)
+    return _opened(os.fspath(record_path(product)))
+
+
+def _opened(path: str) -> dict[str, Any] | None:
     try:
-        record = store.read_json(path)
+        with open(path, "rb") as file:  # noqa: PTH123  # 100,000 of them: Path takes as long again
+            record = json.loads(file.read())
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and "fingerprint" in record else None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there is of a product of an earlier run."""
+
+    there: bool
+    defect: str = ""
+    """Why it is not whole, a sentence without its subject; empty when it is."""
+    record: Mapping[str, Any] | None = None
+    """Its record, None when there is none that opens."""
+
+
+def look(root: str, path: str) -> Look:
+    """Look at a product, reading no more than is needed.
+
+    A product of the size and time that its record states was found to open when the record was
+    written; only another one (copied, or with a record of an earlier version) is opened again.
+
+    Parameters
+    ----------
+    root : str
+        Output folder.
+    path : str
+        Product, relative to it.
+    """
+    folder, _, name = f"{root}/{path}".rpartition("/")
+    record = _opened(f"{folder}/.{name}.record.json")
+    product = f"{folder}/{name}"
+    try:
+        facts = os.stat(product)  # noqa: PTH116
+    except OSError:
+        return Look(False, "the file is missing", record)
+    if record is None:
+        return Look(True, store.defect(Path(product)) or NO_RECORD)
+    if record.get("bytes") != facts.st_size:
+        told = f"it has {facts.st_size} bytes, its record says {record.get('bytes')}"
+        return Look(True, told, record)
+    if record.get("mtime_ns") == facts.st_mtime_ns:
+        return Look(True, "", record)
+    return Look(True, store.defect(Path(product)) or "", record)
+
+
+def unfinished(product: Path) -> str | None:
+    """Say why a product is not whole, or None when it is."""
+    return look(str(product.parent), product.name).defect or None
 
 
 @dataclass(frozen=True)
@@ -159,29 +278,74 @@ def problem_of(product: Path, made: Fingerprint) -> Problem | None:
     made : Fingerprint
         What the task that writes the product depends on today.
     """
-    if text := unfinished(product):
-        return Problem(f"{product}: {text}")
-    record = read_record(product) or {}
-    return None if record["fingerprint"] == made.digest else _difference(record, made.facts())
-
-
-def _difference(before: Mapping[str, Any], today: Mapping[str, Any]) -> Problem:
-    """Name the first thing that changed since a record was written."""
-    task = f"{today['step']}/{today['unit']}"
-    if before["version"] != today["version"]:
-        text = f"{task}: it was made by i2lc {before['version']}, this is {today['version']}"
-        return Problem(text)
-    for part, text in (
-        ("settings", "{key} changed {old} -> {new}"),
-        ("sources", "input changed: {key}"),
-        ("code", "code of {key} changed"),
-    ):
-        old, new = dict(_flat(before[part])), dict(_flat(today[part]))
-        for key in sorted({*old, *new}):
-            if old.get(key) != new.get(key):
-                told = text.format(key=key, old=old.get(key), new=new.get(key))
-                return Problem(f"{task}: {told}")
+    seen = look(str(product.parent), product.name)
+    if seen.defect or seen.record is None:
+        return Problem(f"{product}: {seen.defect}")
+    if seen.record["fingerprint"] == made.digest:
+        return None
+    task = f"{made.step}/{made.unit}"
+    if own := changes(seen.record, made):
+        return Problem(f"{task}: {told(own)}")
     return Problem(f"{task}: what it was made from changed", inherited=True)
+
+
+def told(facts: list[str]) -> str:
+    """Name the first of several facts and say how many more there are."""
+    more = f" (and {len(facts) - 1} more)" if len(facts) > 1 else ""
+    return facts[0] + more
+
+
+def changes(before: Mapping[str, Any], today: Fingerprint) -> list[str]:
+    """Tell what changed since a record was written, but for what other tasks made.
+
+    Parameters
+    ----------
+    before : mapping
+        A record.
+    today : Fingerprint
+
+    Returns
+    -------
+    list of str
+        A clause for each fact; another version of i2lc stands for all.
+    """
+    if before["version"] != today.version:
+        return [f"made by i2lc {before['version']}, this is {today.version}"]
+    settings = _differing(dict(_flat(before["settings"])), dict(_flat(today.settings)))
+    files = _differing(before["sources"], today.sources)
+    code = _differing(before["code"], today.code)
+    return [
+        *(f"{key} changed {shown(old)} -> {shown(new)}" for key, old, new in settings),
+        *(f"{_event(old, new)}: {key}" for key, old, new in files),
+        *(f"code of {name} changed" for name in _modules(key for key, _, _ in code)),
+    ]
+
+
+def _modules(names: Iterable[str]) -> list[str]:
+    """Give the short names of modules."""
+    return list(dict.fromkeys(name.rpartition(".")[2] for name in names))
+
+
+def changed_inputs(before: Mapping[str, Any], today: Fingerprint) -> list[tuple[str, str]]:
+    """Give the artifacts that are not those of a record, each with what happened to it."""
+    found = _differing(before["inputs"], today.inputs)
+    return [(path, f"{_event(old, new)}: {path}") for path, old, new in found]
+
+
+def _event(old: object, new: object) -> str:
+    if new in {None, MISSING}:
+        return "input gone"
+    return "new input" if old in {None, MISSING} else "input changed"
+
+
+def _differing(
+    before: Mapping[str, Any], today: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield key, old and new value where two mappings differ; None where a key is missing."""
+    for key in sorted({*before, *today}):
+        old, new = before.get(key), today.get(key)
+        if old != new:
+            yield key, old, new
 
 
 def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -193,14 +357,22 @@ def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def unfinished(product: Path) -> str | None:
-    """Say why a product is not whole, or None when it is."""
-    if problem := store.defect(product):
-        return problem
-    record = read_record(product)
-    if record is None:
-        return "it has no record: its task did not end"
-    size = product.stat().st_size
-    if record.get("bytes") != size:
-        return f"it has {size} bytes, its record says {record.get('bytes')}"
-    return None
+def shown(value: object) -> str:
+    """Write a value as a configuration file would."""
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {shown(one)}' for key, one in value.items())}}}"
+    if isinstance(value, float):
+        return _number(value)
+    return str(value)
+
+
+def _number(value: float) -> str:
+    """Write a number: 1e-3 where that is shorter than 0.001."""
+    digits, _, power = f"{value:e}".partition("e")
+    scientific = f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
+    plain = f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return scientific if int(power) < -2 and float(scientific) == value else plain

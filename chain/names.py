@@ -318,7 +318,7 @@ def _unknown_section(name: str, supported: Mapping[str, Collection[str]]) -> str
     if name in KNOWN_IOTA2:
         return f"{name} is a section of iota2 that i2lc does not support yet"
     sections = [section for section in supported if "." not in section]
-    return f"unknown section {name}{_way_out(name, sections, 'the sections are')}"
+    return f"unknown section {name}{way_out(name, sections, 'the sections are')}"
 
 
 def _unknown_key(section: str, key: str, supported: Mapping[str, Collection[str]]) -> str:
@@ -330,10 +330,11 @@ def _unknown_key(section: str, key: str, supported: Mapping[str, Collection[str]
     keys = supported.get(section, ())
     if not _nearest(key, keys) and (homes := [n for n, keys in KNOWN_IOTA2.items() if key in keys]):
         return f"{unknown}; iota2 has it in section {homes[0]}, i2lc does not support it yet"
-    return f"{unknown}{_way_out(key, keys, f'the keys of {section} are')}"
+    return f"{unknown}{way_out(key, keys, f'the keys of {section} are')}"
 
 
-def _way_out(name: str, known: Collection[str], otherwise: str) -> str:
+def way_out(name: str, known: Collection[str], otherwise: str) -> str:
+    """End the message on an unknown name: the nearest known one, or else all of them."""
     if near := _nearest(name, known):
         return f"; did you mean {near}?"
     return f"; {otherwise} {', '.join(sorted(known))}" if known else ""

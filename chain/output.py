@@ -12,6 +12,7 @@ from pathlib import Path
 from .._version import __version__
 from ..errors import InputError
 from ..steps import store
+from ..steps.ownership import LOCK
 from . import ledger
 from .config import Config
 
@@ -43,6 +44,11 @@ def prepare(root: Path, from_first_step: bool, remove: bool) -> None:
     check(root, from_first_step, remove)
     if from_first_step and root.is_dir():
         empty(root)
+    adopt(root)
+
+
+def adopt(root: Path) -> None:
+    """Make a folder that was checked, and mark it as i2lc's."""
     root.mkdir(parents=True, exist_ok=True)
     (root / MARK).write_text(f"output folder of i2lc {__version__}\n", encoding="utf-8")
 
@@ -51,7 +57,7 @@ def check(root: Path, from_first_step: bool, remove: bool) -> None:
     """Refuse an output folder that the run must not use; touches nothing."""
     if root.exists() and not root.is_dir():
         raise InputError(f"output_path {root} is a file; name a folder")
-    content = [entry for entry in root.iterdir() if entry.name != MARK] if root.is_dir() else []
+    content = _content(root)
     marked = (root / MARK).is_file()
     if content and not marked:
         raise InputError(
@@ -60,18 +66,25 @@ def check(root: Path, from_first_step: bool, remove: bool) -> None:
         )
     if content and from_first_step and not remove:
         raise InputError(
-            f"output_path {root} holds products of an earlier run: remove_output_path : True "
-            "replaces them, another output_path keeps them, -starting_step builds on them"
+            f"output_path {root} holds products of an earlier run: -restart goes on with them, "
+            "remove_output_path : True replaces them, another output_path keeps them, "
+            "-starting_step builds on them"
         )
 
 
+def _content(root: Path) -> list[Path]:
+    """Give what a folder holds beside the mark and the lock of a run."""
+    if not root.is_dir():
+        return []
+    entries = list(root.iterdir())
+    return [path for path in entries if path.name != MARK and not path.name.startswith(LOCK)]
+
+
 def empty(root: Path) -> None:
-    """Delete all that a marked folder holds, the mark last."""
+    """Delete all that a marked folder holds but the lock of the run, the mark last."""
     if not (root / MARK).is_file():
         return
-    for entry in root.iterdir():
-        if entry.name == MARK:
-            continue
+    for entry in _content(root):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
@@ -101,6 +114,18 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name.strip()] = "not installed"
     return found
+
+
+def is_temporary(path: str) -> bool:
+    """Tell whether remove_tmp_files removes a product that was not asked for.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the output folder.
+    """
+    folder, slash, _ = path.partition("/")
+    return bool(slash) and folder not in KEPT
 
 
 def remove_temporary(root: Path, asked: Collection[str]) -> None:

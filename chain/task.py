@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import I2lcError
-from ..steps import store
+from ..steps import disk, ownership, store
 from ..steps.contract import Job
-from . import ledger
+from ..steps.ownership import Claim
+from . import guard, ledger
 
 LOGGER = "i2lc"
 MORE_MEMORY = "raise maximum_ram, or lower -nb_parallel_tasks so that each task has more"
@@ -32,6 +33,15 @@ class Order:
     made: ledger.Fingerprint
     log: Path
     run_id: str
+    attempt: int = 1
+    """Number of the try, from 1."""
+    limits: guard.Limits | None = None
+    """What the guard of the worker holds the task to; None where no guard may act."""
+
+    @property
+    def claim(self) -> Claim:
+        """What the task publishes under."""
+        return Claim(self.job.root, self.run_id, self.attempt)
 
 
 @dataclass(frozen=True)
@@ -53,29 +63,46 @@ class Outcome:
 def execute(order: Order) -> Outcome:
     """Run a task; never raises, so that a failure travels as a sentence."""
     start = time.monotonic()
-    error: BaseException | None = None
-    with _logging_to(order.log):
-        log = logging.getLogger(LOGGER)
-        log.info("start %s", order.name)
-        try:
-            _run(order)
-        except Exception as caught:  # every failure of a task becomes its outcome
-            error = caught
-            log.error("%s", traceback.format_exc())
-        seconds = time.monotonic() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        log.info(
-            "end %s after %.1f s, peak memory of the worker %.0f MB",
-            order.name,
-            seconds,
-            peak / 1e6,
-        )
+    error: Exception | None = None
+    token = ownership.CLAIM.set(order.claim)
+    try:
+        ownership.check(order.claim)  # before the log, which must not make a lost folder again
+        with (
+            disk.said_clearly(order.job.root),
+            _logging_to(order),
+            guard.watching(order.limits, order.claim, order.log),
+        ):
+            _logged(order, start)
+    except Exception as caught:  # every failure of a task becomes its outcome
+        error = caught
+    finally:
+        ownership.CLAIM.reset(token)
     kind = type(error).__name__ if error else ""
-    return Outcome(order.name, _sentence(error), kind, seconds, peak, os.getpid())
+    seconds = time.monotonic() - start
+    return Outcome(order.name, _sentence(error), kind, seconds, _peak(), os.getpid())
+
+
+def _logged(order: Order, start: float) -> None:
+    """Run a task between two lines of its log; what it raises is written there."""
+    log = logging.getLogger(LOGGER)
+    log.info("start %s, try %d of run %s", order.name, order.attempt, order.run_id)
+    try:
+        _run(order)
+    except Exception:
+        log.error("%s", traceback.format_exc())
+        raise
+    finally:
+        seconds = time.monotonic() - start
+        text = "end %s after %.1f s, peak memory of the worker %.0f MB"
+        log.info(text, order.name, seconds, _peak() / 1e6)
+
+
+def _peak() -> int:
+    """Give the largest memory of this process so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _run(order: Order) -> None:
-    store.RUN_ID.set(order.run_id)
     products = [order.job.root / file.path for file in order.job.outputs]
     for product in products:
         ledger.record_path(product).unlink(missing_ok=True)
@@ -83,8 +110,7 @@ def _run(order: Order) -> None:
     for product in products:
         if problem := store.defect(product):
             raise RuntimeError(f"the task ended without its product {product}: {problem}")
-    for product in products:
-        ledger.write_record(product, order.made)
+    ledger.write_records(products, order.made)
 
 
 def _sentence(error: BaseException | None) -> str | None:
@@ -99,11 +125,12 @@ def _sentence(error: BaseException | None) -> str | None:
 
 
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
+def _logging_to(order: Order) -> Iterator[None]:
     """Send the package's log lines to a file while a task runs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    order.log.parent.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger(LOGGER)
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")  # a retry keeps the first try
+    mode = "w" if order.attempt == 1 else "a"  # a retry keeps the first try
+    handler = logging.FileHandler(order.log, mode=mode, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))
     level = logger.level
     logger.setLevel(logging.INFO)

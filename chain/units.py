@@ -69,6 +69,9 @@ class Units:
     def expand(self, unit: Unit, level: Sequence[str]) -> Iterator[Unit]:
         """Give the units of `level` that agree with `unit`."""
         known = dict(unit.only(level).given())
+        if len(known) == len(level):
+            yield unit.only(level)
+            return
         free = [axis for axis in level if axis not in known]
         for chosen in itertools.product(*(self._values(axis) for axis in free)):
             yield _unit({**known, **dict(zip(free, chosen, strict=True))})

@@ -7,31 +7,77 @@ it from starting; all others still run.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import networkx as nx
 
+from .needs import Need
+
+TICK = 0.5
+"""Seconds after which the driver looks up from waiting."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task that ended: with a result, or with the exception that ended it."""
+
+    key: str
+    result: Any = None
+    error: BaseException | None = None
+
 
 class Executor(Protocol):
-    """A place where tasks run.
+    """A place where tasks run; used from one thread."""
 
-    `submit` never blocks for long; `next_done` waits for the end of any submitted task and
-    gives its key with what it returned, or with the exception that ended it.
-    """
+    @property
+    def dashboard(self) -> str:
+        """Address of a page that shows the work, empty for none."""
 
-    slots: int
-    """Tasks that run at one time."""
+    def room(self, need: Need) -> bool:
+        """Tell whether a task with this need may be submitted now."""
 
-    def submit(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
-        """Start a task."""
+    def submit(self, key: str, need: Need, function: Callable[[Any], Any], argument: Any) -> None:
+        """Start a task, or have it start when a worker of its pool is there."""
 
-    def next_done(self) -> tuple[str, Any, BaseException | None]:
-        """Wait for a task to end."""
+    def next_done(self, timeout: float) -> Ended | None:
+        """Wait for a task to end, at most `timeout` seconds; None when none did."""
+
+    def expect(self, need: Need, tasks: int) -> None:
+        """Learn how many tasks with this need have not ended; 0 lets the pool's workers go."""
 
     def close(self) -> None:
-        """End all that still runs."""
+        """End all that still runs, at once."""
+
+
+@dataclass
+class Stop:
+    """A request to stop, raised from outside: by a signal, or by a lost output folder."""
+
+    asked: bool = False
+    """Start nothing more; what runs may end."""
+    now: bool = False
+    """Wait for nothing."""
+    cause: str = ""
+    """Why, in a sentence."""
+    by_user: bool = False
+    """By a signal; not because something is wrong."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a drive treats failures."""
+
+    ended_well: Callable[[Any], bool]
+    """Tells whether a result is one of success."""
+    retries: int = 0
+    """Times that a failed task is tried again; the first failure is kept."""
+    grow: Callable[[str, Need], Need] = lambda key, need: need  # noqa: ARG005
+    """Gives the need of the next try of a task."""
+    fail_fast: bool = False
+    """Start nothing more after the first failure."""
 
 
 @dataclass
@@ -43,16 +89,28 @@ class Progress:
     failed: dict[str, Any] = field(default_factory=dict)
     """Ended badly, with the result or the exception of the first try."""
     running: set[str] = field(default_factory=set)
+    """Submitted and not ended; what is left here at the end was broken off."""
+    blocked: dict[str, str] = field(default_factory=dict)
+    """Will not start, with the failed task before it."""
+    tries: Counter[str] = field(default_factory=Counter)
+    """Failed tries."""
+    first_failure: dict[str, Any] = field(default_factory=dict)
+    """Of each task that was tried in vain, the result or the exception of the first try."""
+
+
+Watch = Callable[[str, str, Progress], None]
+"""Called with ("started" | "done" | "failed" | "retried", key, progress) and ("tick", "", ...)."""
 
 
 def drive(
     edges: nx.DiGraph,
     executor: Executor,
     function: Callable[[Any], Any],
-    arguments: Mapping[str, Any],
-    ended_well: Callable[[Any], bool],
-    watch: Callable[[str, str, Progress], None],
-    retries: int = 0,
+    argument_of: Callable[[str, Need, int], Any],
+    needs: Mapping[str, Need],
+    rules: Rules,
+    watch: Watch,
+    stop: Stop | None = None,
 ) -> Progress:
     """Run all tasks of a graph.
 
@@ -63,49 +121,140 @@ def drive(
     executor : Executor
     function : callable
         What runs: takes an argument, returns a result.
-    arguments : mapping
-        Argument of each task; the order of its keys is the order of starting.
-    ended_well : callable
-        Tells whether a result is one of success.
+    argument_of : callable
+        Gives the argument of a task from its key, its need and the number of the try, from 1.
+    needs : mapping of key to Need
+        What each task needs; the order of its keys is the order of starting.
+    rules : Rules
     watch : callable
-        Called with ("started" | "done" | "failed" | "retried", key, progress).
-    retries : int
-        Times that a failed task is tried again; the first failure is kept.
+        Told of every event, and "tick" while nothing happens.
+    stop : Stop, optional
+        Looked at all the time.
 
     Returns
     -------
     Progress
-        Tasks neither done nor failed could not start.
+        Tasks that are nowhere in it could not start.
     """
-    rank = {key: number for number, key in enumerate(arguments)}
-    waiting = {key: edges.in_degree(key) for key in arguments}
-    ready = [(rank[key], key) for key, count in waiting.items() if not count]
-    heapq.heapify(ready)
-    progress = Progress()
-    tries: dict[str, int] = {}
-    first_failure: dict[str, Any] = {}
-    while ready or progress.running:
-        while ready and len(progress.running) < executor.slots:
-            _, key = heapq.heappop(ready)
-            progress.running.add(key)
-            executor.submit(key, function, arguments[key])
-            watch("started", key, progress)
-        key, result, error = executor.next_done()
-        progress.running.discard(key)
-        if error is None and ended_well(result):
-            progress.done[key] = result
-            for follower in edges.successors(key):
-                waiting[follower] -= 1
-                if not waiting[follower]:
-                    heapq.heappush(ready, (rank[follower], follower))
-            watch("done", key, progress)
-            continue
-        first_failure.setdefault(key, error if error is not None else result)
-        tries[key] = tries.get(key, 0) + 1
-        if tries[key] <= retries:
-            heapq.heappush(ready, (rank[key], key))
-            watch("retried", key, progress)
+    work = _Drive(edges, executor, function, argument_of, needs, rules, watch, stop or Stop())
+    return work.run()
+
+
+class _Drive:
+    """One drive; the state between two events."""
+
+    def __init__(
+        self,
+        edges: nx.DiGraph,
+        executor: Executor,
+        function: Callable[[Any], Any],
+        argument_of: Callable[[str, Need, int], Any],
+        needs: Mapping[str, Need],
+        rules: Rules,
+        watch: Watch,
+        stop: Stop,
+    ) -> None:
+        self._edges = edges
+        self._executor = executor
+        self._function = function
+        self._argument_of = argument_of
+        self._needs = dict(needs)
+        self._rules = rules
+        self._watch = watch
+        self._stop = stop
+        self._progress = Progress()
+        self._rank = {key: number for number, key in enumerate(needs)}
+        self._waiting = {key: edges.in_degree(key) for key in needs}
+        self._ready: dict[Need, list[tuple[int, str]]] = {}
+        self._left = Counter(needs.values())
+
+    def run(self) -> Progress:
+        """Start and wait until nothing more can be done."""
+        for need, count in self._left.items():
+            self._executor.expect(need, count)
+        for key, count in self._waiting.items():
+            if not count:
+                self._make_ready(key)
+        try:
+            self._loop()
+        except KeyboardInterrupt:
+            self._stop.asked = self._stop.now = self._stop.by_user = True
+        return self._progress
+
+    def _loop(self) -> None:
+        while not self._stop.now:
+            if not self._stopping():
+                self._start()
+            if not self._progress.running:
+                break
+            ended = self._executor.next_done(TICK)
+            if ended is None:
+                self._watch("tick", "", self._progress)
+            else:
+                self._take(ended)
+
+    def _stopping(self) -> bool:
+        return self._stop.asked or (self._rules.fail_fast and bool(self._progress.failed))
+
+    def _make_ready(self, key: str) -> None:
+        queue = self._ready.setdefault(self._needs[key], [])
+        heapq.heappush(queue, (self._rank[key], key))
+
+    def _start(self) -> None:
+        """Submit what there is room for, earlier tasks first.
+
+        A task that finds no room does not hold back one of another need behind it.
+        """
+        while True:
+            open_queues = [
+                (queue[0], need)
+                for need, queue in self._ready.items()
+                if queue and self._executor.room(need)
+            ]
+            if not open_queues:
+                return
+            (_, key), need = min(open_queues, key=lambda found: found[0])
+            heapq.heappop(self._ready[need])
+            self._progress.running.add(key)
+            argument = self._argument_of(key, need, self._progress.tries[key] + 1)
+            self._executor.submit(key, need, self._function, argument)
+            self._watch("started", key, self._progress)
+
+    def _take(self, ended: Ended) -> None:
+        """Note the end of a task and what follows from it."""
+        key = ended.key
+        self._progress.running.discard(key)
+        if ended.error is None and self._rules.ended_well(ended.result):
+            self._progress.done[key] = ended.result
+            self._forget(key)
+            self._watch("done", key, self._progress)
+            for follower in self._edges.successors(key):
+                self._waiting[follower] -= 1
+                if not self._waiting[follower] and follower not in self._progress.blocked:
+                    self._make_ready(follower)
         else:
-            progress.failed[key] = first_failure[key]
-            watch("failed", key, progress)
-    return progress
+            self._take_failure(key, ended.error if ended.error is not None else ended.result)
+
+    def _take_failure(self, key: str, failure: Any) -> None:
+        self._progress.first_failure.setdefault(key, failure)
+        self._progress.tries[key] += 1
+        if self._progress.tries[key] <= self._rules.retries and not self._stopping():
+            self._forget(key)
+            self._needs[key] = self._rules.grow(key, self._needs[key])
+            self._left[self._needs[key]] += 1
+            self._executor.expect(self._needs[key], self._left[self._needs[key]])
+            self._make_ready(key)
+            self._watch("retried", key, self._progress)
+            return
+        self._progress.failed[key] = self._progress.first_failure[key]
+        self._forget(key)
+        for behind in nx.descendants(self._edges, key) - self._progress.blocked.keys():
+            self._progress.blocked[behind] = key
+            self._forget(behind)
+        self._watch("failed", key, self._progress)
+
+    def _forget(self, key: str) -> None:
+        """Tell the executor that one task less will come."""
+        need = self._needs[key]
+        self._left[need] -= 1
+        self._executor.expect(need, self._left[need])

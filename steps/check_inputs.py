@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -49,6 +50,15 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     for name in tile_checks.folders(settings):
         for product in tile_checks.scan_of(settings.s2_path / name, name).products:
             yield from tile_checks.files_of(product).values()
+
+
+def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
+    """Give the settings that the check looks at."""
+    if not settings.check_inputs:
+        return {"check_inputs": False}
+    unseen = {"auto_date", "features", "keep_bands", "sample_selection"}
+    counts = settings.sample_selection.model_dump(mode="json", include={"byclass"}, by_alias=True)
+    return {**settings.model_dump(mode="json", exclude=unseen), **counts}
 
 
 def check(job: Job) -> None:
@@ -197,4 +207,5 @@ STEP = Step(
     outputs=(INPUT_REPORT,),
     resource="check_inputs",
     sources=sources,
+    uses=used,
 )

@@ -27,8 +27,8 @@ from .artifacts import (
     TILE_INDEX,
 )
 from .contract import Artifact, Job, Step
-from .labels import Labels
-from .layout import FeatureSettings, Layout, load_dates
+from .labels import LOOKS, Labels
+from .layout import CubeSettings, Layout, load_dates
 from .model_file import Model
 from .rasters import PROBABILITY_NODATA
 from .tile import TileIndex
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 PROBABILITY_SCALE = 1000
 
 
-class Settings(FeatureSettings, grid.StripSettings):
+class Settings(CubeSettings, grid.StripSettings):
     """Keys that the step uses."""
 
 
@@ -198,4 +198,5 @@ STEP = Step(
     inputs=(TILE_INDEX, DATE_GRID, ENVELOPE, LABELS, MODEL),
     outputs=(LABEL_STRIP, CONFIDENCE_STRIP),
     resource="classifications",
+    unmoved_by={LABELS: LOOKS},
 )

@@ -11,7 +11,7 @@ import rasterio
 from . import rasters, store
 from .artifacts import CONFUSION_TILE, LABELS, MAP, POLYGONS, REFERENCE
 from .contract import Job, Settings, Step
-from .labels import Labels
+from .labels import LOOKS, Labels
 from .matrix import Matrix
 
 
@@ -72,4 +72,5 @@ STEP = Step(
     inputs=(MAP, REFERENCE, LABELS, POLYGONS),
     outputs=(CONFUSION_TILE,),
     resource="gen_confusionMatrix",
+    unmoved_by={LABELS: LOOKS, MAP: ("compression_algorithm", LABELS)},
 )

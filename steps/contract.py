@@ -8,8 +8,9 @@ passes between tasks is files, so ``run`` gets a :class:`Job` of paths and gives
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,20 +56,23 @@ class Unit:
 
     def given(self) -> Iterator[tuple[str, Any]]:
         """Yield the (axis, value) pairs that are set."""
-        for axis in fields(self):
-            value = getattr(self, axis.name)
+        for axis in AXES:
+            value = getattr(self, axis)
             if value is not None:
-                yield axis.name, value
+                yield axis, value
 
     def agrees(self, other: Unit) -> bool:
         """Tell whether no axis that both units set has two values."""
         theirs = dict(other.given())
         return all(theirs.get(axis, value) == value for axis, value in self.given())
 
-    def only(self, axes: Iterable[str]) -> Unit:
+    def only(self, axes: Collection[str]) -> Unit:
         """Give the unit restricted to `axes`."""
-        kept = set(axes)
-        return Unit(**{axis: value for axis, value in self.given() if axis in kept})
+        return Unit(*(getattr(self, axis) if axis in axes else None for axis in AXES))
+
+
+AXES = ("tile", "strip", "seed", "hyp")
+"""Fields of a unit."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Artifact:
     about: str
     """One line: what the file holds."""
 
-    @property
+    @cached_property
     def level(self) -> tuple[str, ...]:
         """Axes that tell one file of this kind from another, as named in the pattern."""
         names = (name for _, name, _, _ in string.Formatter().parse(self.pattern) if name)
@@ -103,7 +107,7 @@ class File:
     artifact: Artifact
     unit: Unit
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Path relative to the output folder."""
         return self.artifact.path(self.unit)
@@ -160,6 +164,11 @@ def no_sources(settings: Any, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     return ()
 
 
+def all_settings(settings: Any, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
+    """Give all settings of a step as plain data: each decides the result."""
+    return settings.model_dump(mode="json")
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the chain: a function, what it reads and writes, and its unit of work."""
@@ -184,6 +193,13 @@ class Step:
     """Files from outside the run folder that a task reads."""
     after: tuple[Artifact, ...] = ()
     """Artifacts that must be there first, though no result depends on what they hold."""
+    uses: Callable[[Any, Unit], dict[str, Any]] = all_settings
+    """Settings that decide the result of a task, as plain data."""
+    unmoved_by: Mapping[Artifact, tuple[str | Artifact, ...]] = field(
+        default_factory=dict, compare=False
+    )
+    """Settings and inputs of an artifact's task that can change without a change to what is read
+    in it: for an output, whoever reads it; for an input, as far as this step reads it."""
 
     def __post_init__(self) -> None:
         if not self.outputs:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -19,15 +20,20 @@ from odc.geo.geobox import GeoBox
 
 from . import grid, rasters, store
 from .artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
-from .contract import Job, Step
-from .layout import FeatureSettings, date_grid, save_dates
+from .contract import Job, Step, Unit
+from .layout import DateSettings, date_grid, save_dates
 from .tile import TileIndex
 
 log = logging.getLogger(__name__)
 
 
-class Settings(FeatureSettings):
+class Settings(DateSettings):
     """Keys that the step uses."""
+
+
+def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
+    """Give the settings that decide the dates; auto_date only checks the others."""
+    return settings.model_dump(mode="json", exclude={"auto_date"})
 
 
 @dataclass(frozen=True)
@@ -133,4 +139,9 @@ STEP = Step(
     inputs=(TILE_INDEX, VIEWS),
     outputs=(ENVELOPE, DATE_GRID),
     resource="envelope",
+    uses=used,
+    unmoved_by={
+        ENVELOPE: ("temporal_resolution", "start_date", "end_date"),
+        DATE_GRID: (VIEWS,),
+    },
 )

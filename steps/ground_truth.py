@@ -23,6 +23,10 @@ from .contract import Settings, UserPath
 
 RESERVED = {"polygon", "i2label", "originfid", "tile_o", "geometry", "ogc_fid"}
 """Fields of the layers that i2lc writes."""
+GLOBE = "EPSG:4326"
+STEP_DEGREES = 1e-8
+"""About 1 mm."""
+SHIFT = 1 / np.e
 SIDECARS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
 
@@ -178,13 +182,30 @@ def _identifiers(values: pd.Series, geometry: gpd.GeoSeries) -> list[str]:
     """Name each polygon by its class and shape.
 
     Neither the order in the file nor other polygons change the name, and a duplicate has the
-    name of its original, so that both land on one side of a split.
+    name of its original, so that both land on one side of a split. Neither do the format and the
+    CRS of the file, which change the last digits of coordinates: a shape counts in steps of about
+    a millimetre, on the globe.
     """
-    shapes = shapely.to_wkb(shapely.normalize(shapely.force_2d(geometry.to_numpy())))
+    shapes = shapely.to_wkb(shapely.normalize(shapely.transform(_on_globe(geometry), _steps)))
     return [
         hashlib.sha256(f"{value}|".encode() + (shape or b"")).hexdigest()[:16]
         for value, shape in zip(values, shapes, strict=True)
     ]
+
+
+def _on_globe(geometry: gpd.GeoSeries) -> np.ndarray:
+    """Give shapes by longitude and latitude, a multi-polygon of one part as a polygon."""
+    drawn = shapely.force_2d(geometry.to_numpy())
+    shapes = shapely.force_2d(geometry.to_crs(GLOBE).to_numpy())
+    lost = ~np.isfinite(shapely.bounds(shapes)).all(axis=1)  # beyond what its CRS can show
+    shapes = np.where(lost, drawn, shapes)
+    alone = shapely.get_num_geometries(shapes) == 1
+    return np.where(alone, shapely.get_geometry(shapes, 0), shapes)
+
+
+def _steps(coordinates: np.ndarray) -> np.ndarray:
+    """Round coordinates down to steps, shifted so that no number of few digits is an edge."""
+    return np.floor(coordinates / STEP_DEGREES + SHIFT)
 
 
 def usable(truth: GroundTruth) -> gpd.GeoDataFrame:

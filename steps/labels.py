@@ -24,6 +24,10 @@ class LabelSettings(Settings):
     color_table: UserPath = Field(description="Class colors: one `label R G B` a line.")
 
 
+LOOKS = ("nomenclature_path", "color_table")
+"""Keys that name and color a class and decide no code."""
+
+
 @dataclass(frozen=True)
 class Label:
     """One class."""

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ..errors import InputError
 from . import grid, store
-from .contract import UserPath
+from .contract import Settings, UserPath
 from .sensors.base import Sensor
 from .sensors.sentinel2 import SENTINEL2
 
@@ -36,10 +36,9 @@ def _day(text: str) -> str:
 Day = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_day)]
 
 
-class ViewSettings(grid.LatticeSettings):
-    """Keys that decide what is seen of a pixel."""
+class BandSettings(Settings):
+    """The key that chooses the bands."""
 
-    s2_path: UserPath = Field(description="Folder with one folder of Theia products a tile.")
     keep_bands: tuple[str, ...] = Field(
         tuple(SENTINEL2.bands), description="Bands that become features, in the sensor's order."
     )
@@ -55,8 +54,14 @@ class ViewSettings(grid.LatticeSettings):
         return bands
 
 
-class FeatureSettings(ViewSettings):
-    """Keys that decide the features of a pixel."""
+class ViewSettings(grid.LatticeSettings, BandSettings):
+    """Keys that decide what is seen of a pixel."""
+
+    s2_path: UserPath = Field(description="Folder with one folder of Theia products a tile.")
+
+
+class DateSettings(Settings):
+    """Keys that decide the dates of the features."""
 
     temporal_resolution: int = Field(
         10, ge=1, description="Days between the dates of the features."
@@ -72,12 +77,9 @@ class FeatureSettings(ViewSettings):
         description="True: dates of the features from the data; False: start_date and end_date "
         "are required. By default they count where given.",
     )
-    features: tuple[IndexName, ...] = Field(
-        ("NDVI", "NDWI", "Brightness"), description="Indices added behind the bands; [] for none."
-    )
 
     @model_validator(mode="after")
-    def _dates_agree(self) -> FeatureSettings:
+    def _dates_agree(self) -> DateSettings:
         if self.auto_date and (self.start_date or self.end_date):
             raise ValueError("auto_date True contradicts start_date and end_date: give one of both")
         if self.auto_date is False and not (self.start_date and self.end_date):
@@ -86,8 +88,16 @@ class FeatureSettings(ViewSettings):
             raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}")
         return self
 
+
+class CubeSettings(BandSettings):
+    """Keys that decide the band axis of the features."""
+
+    features: tuple[IndexName, ...] = Field(
+        ("NDVI", "NDWI", "Brightness"), description="Indices added behind the bands; [] for none."
+    )
+
     @model_validator(mode="after")
-    def _indices_possible(self) -> FeatureSettings:
+    def _indices_possible(self) -> CubeSettings:
         if len(set(self.features)) < len(self.features):
             raise ValueError("features: name each index once")
         for index in self.features:
@@ -95,6 +105,10 @@ class FeatureSettings(ViewSettings):
                 if SENTINEL2.roles[role] not in self.keep_bands:
                     raise ValueError(f"{index} needs {SENTINEL2.roles[role]} in keep_bands")
         return self
+
+
+class FeatureSettings(ViewSettings, DateSettings, CubeSettings):
+    """Keys that decide the features of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +122,10 @@ class Layout:
     """Indices behind them."""
 
     @classmethod
-    def of(cls, settings: ViewSettings) -> Layout:
+    def of(cls, settings: BandSettings) -> Layout:
         """Give the layout that the settings ask for; without indices where they name none."""
         bands = tuple(band for band in SENTINEL2.bands if band in settings.keep_bands)
-        indices = settings.features if isinstance(settings, FeatureSettings) else ()
+        indices = settings.features if isinstance(settings, CubeSettings) else ()
         return cls(SENTINEL2, bands, indices)
 
     @property
@@ -126,14 +140,14 @@ class Layout:
         return (self.sensor.scale,) * len(self.bands) + tuple(own)
 
 
-def date_grid(days: Sequence[date], settings: FeatureSettings) -> tuple[date, ...]:
+def date_grid(days: Sequence[date], settings: DateSettings) -> tuple[date, ...]:
     """Give the dates of the features.
 
     Parameters
     ----------
     days : sequence of date
         Days of all products of all tiles.
-    settings : FeatureSettings
+    settings : DateSettings
         start_date and end_date, where given, replace the first and last day.
     """
     first = _parse(settings.start_date) if settings.start_date else min(days)

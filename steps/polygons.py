@@ -38,12 +38,16 @@ from .tile import TileIndex
 
 log = logging.getLogger(__name__)
 
+SPLIT_KEYS = ("random_seed", "split_ground_truth", "ratio", "cloud_threshold")
+"""Keys that place the polygons and touch no class."""
+
 
 class Settings(
     grid.LatticeSettings,
     ground_truth.GroundTruthSettings,
     labels.LabelSettings,
     split.SeedSettings,
+    split.RunsSettings,
 ):
     """Keys that the step uses."""
 
@@ -328,4 +332,10 @@ STEP = Step(
     outputs=(LABELS, POLYGONS, REFERENCE, LEARN_VECTOR, VAL_VECTOR, SPLIT_REPORT),
     resource="samplesFormatting",
     sources=sources,
+    unmoved_by={
+        LABELS: (*SPLIT_KEYS, "runs", TILE_INDEX, VIEWS, ENVELOPE),
+        POLYGONS: ("runs", *labels.LOOKS),
+        REFERENCE: ("runs", *labels.LOOKS),
+        SPLIT_REPORT: labels.LOOKS,
+    },
 )

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from pydantic import Field
 
 from . import model_file, scores, store
 from .artifacts import (
@@ -30,19 +29,17 @@ from .artifacts import (
     SPLIT_REPORT,
 )
 from .contract import Job, Step
-from .contract import Settings as BaseSettings
 from .labels import Labels
 from .matrix import Matrix
 from .scores import Run, Spread
+from .split import RunsSettings
 
 SCORES = {"oa": "Overall accuracy", "kappa": "Kappa", "mean_fscore": "Mean F-score"}
 FIGURE_DPI = 200
 
 
-class Settings(BaseSettings):
+class Settings(RunsSettings):
     """Keys that the step uses."""
-
-    runs: int = Field(1, ge=1, description="Random splits; each trains, maps and validates.")
 
 
 def report(job: Job) -> None:
@@ -270,4 +267,5 @@ STEP = Step(
     inputs=(CONFUSION_TILE, LABELS, SPLIT_REPORT, MODEL),
     outputs=(CONFUSION, CONFUSION_FIGURE, RESULTS_TEXT, RESULTS_JSON, RESULTS_CSV),
     resource="reportGen",
+    unmoved_by={LABELS: ("color_table",)},
 )

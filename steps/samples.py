@@ -21,13 +21,13 @@ from .artifacts import (
     TILE_INDEX,
 )
 from .contract import Job, Step
-from .layout import FeatureSettings, Layout, load_dates
+from .layout import CubeSettings, Layout, load_dates
 from .tile import TileIndex
 
 log = logging.getLogger(__name__)
 
 
-class Settings(FeatureSettings, grid.StripSettings):
+class Settings(CubeSettings, grid.StripSettings):
     """Keys that the step uses."""
 
 

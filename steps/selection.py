@@ -180,4 +180,5 @@ STEP = Step(
     outputs=(SELECTION, SEED_STATISTICS),
     resource="samplesSelection",
     sources=sources,
+    unmoved_by={LABELS: ("color_table",), SELECTION: (LABELS,)},  # its codes stand in POLYGONS
 )

@@ -28,6 +28,12 @@ class SeedSettings(Settings):
     )
 
 
+class RunsSettings(Settings):
+    """The key that says how often the polygons are split."""
+
+    runs: int = Field(1, ge=1, description="Random splits; each trains, maps and validates.")
+
+
 def share(count: int, ratio: float) -> int:
     """Give how many of `count` polygons go to the first side.
 

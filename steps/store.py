@@ -1,29 +1,34 @@
 """The only door to disk for products: every write is whole or absent.
 
 A product is written under a temporary name in its own folder, closed, opened again and
-checked, flushed to disk and renamed. A reader never sees half a file.
+checked, flushed to disk and renamed, the rename only while the run holds the output folder.
+A reader never sees half a file.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import pyogrio
 import rasterio
+from rasterio.enums import Interleaving
 from rasterio.windows import Window
 from safetensors import safe_open
 
-from ..errors import TaskError
+from . import disk, ownership
+from .ownership import Claim, LostRunError
 
-RUN_ID: ContextVar[str] = ContextVar("RUN_ID", default="norun")
-"""Identifier of the run, part of every temporary name."""
+OPEN: set[Path] = set()
+"""Temporary files of this process that are being written; who ends it removes them."""
+READ_AT_ONCE = 2048
+"""Columns of a band that are read again at one time, four times its rows."""
 
 
 @contextmanager
@@ -38,19 +43,57 @@ def writing(path: Path) -> Iterator[Path]:
     Raises
     ------
     TaskError
-        When what was written cannot be opened again; nothing is published then.
+        When what was written cannot be read again, when the disk is full (DiskFullError), or when
+        the run no longer holds the output folder (LostRunError); nothing is published then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".tmp-{RUN_ID.get()}-{os.getpid()}-{path.name}")
+    claim = ownership.CLAIM.get()
+    temporary = path.with_name(f"{_prefix(claim)}{os.getpid()}-{path.name}")
+    OPEN.add(temporary)
     try:
-        yield temporary
-        if problem := defect(temporary):
-            raise TaskError(f"{path} could not be written: {problem}")
-        _flush(temporary)
+        with disk.said_clearly(claim.root if claim else path.parent):
+            _make_folder(path.parent, claim)
+            yield temporary
+            if problem := defect(temporary) or _gap(temporary):
+                raise disk.NotWholeError(f"{path} could not be written: {problem}")
+            _flush(temporary)
+        ownership.check(claim)
         temporary.replace(path)
         _flush(path.parent)
+    except BaseException as error:
+        remove_temporary(temporary)
+        if isinstance(error, Exception) and not isinstance(error, LostRunError):
+            ownership.check(claim)  # a folder that is gone is the cause of many errors
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        OPEN.discard(temporary)
+
+
+def _prefix(claim: Claim | None) -> str:
+    run = f"{claim.run_id}-{claim.attempt}" if claim else "norun-1"
+    return f"{ownership.TEMPORARY}{run}-"
+
+
+def _make_folder(folder: Path, claim: Claim | None) -> None:
+    """Make the folder of a product; an output folder that vanished is never made again."""
+    if claim is None or not folder.is_relative_to(claim.root):
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    try:
+        place = claim.root
+        for name in folder.relative_to(claim.root).parts:
+            place = place / name
+            place.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        ownership.check(claim)
+        raise LostRunError(f"{place.parent} vanished") from error
+
+
+def remove_temporary(temporary: Path) -> None:
+    """Remove a temporary file and what libraries put beside it, such as journals."""
+    with suppress(OSError):
+        for path in temporary.parent.glob(f"{escape(temporary.name)}*"):
+            os.truncate(path, 0)  # a library that failed may hold it open, and with it the space
+            path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
@@ -99,6 +142,66 @@ def _check_raster(path: Path) -> None:
         raster.read(window=last)
 
 
+def _gap(path: Path) -> str | None:
+    """Say what is missing inside a product that was just written, or None.
+
+    A disk that was full for a moment leaves files that open, with storage blocks never written.
+    All that was written is read again, from the system's memory: this is too dear for a restart,
+    which compares the size with the recorded one.
+    """
+    search = _GAPS.get(path.suffix.lower())
+    try:
+        return search(path) if search else None
+    except Exception as error:  # any failure to read is the answer to the question
+        return f"it cannot be read ({error})"
+
+
+def _raster_gap(path: Path) -> str | None:
+    with rasterio.open(path) as raster:
+        together = raster.interleaving is Interleaving.pixel
+        groups = [list(raster.indexes)] if together else [[band] for band in raster.indexes]
+        for bands in groups:
+            if gap := _missing_block(raster, bands[0]):
+                return gap
+            for window in _windows(raster, bands):
+                raster.read(bands, window=window)
+    return None
+
+
+def _missing_block(raster: rasterio.DatasetReader, band: int) -> str | None:
+    """Name a storage block of a GeoTIFF that was never written; it would read as nodata."""
+    height, width = raster.block_shapes[band - 1]
+    for row in range(-(-raster.height // height)):
+        for col in range(-(-raster.width // width)):
+            if not raster.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band):
+                return f"storage block {row}, {col} of band {band} is missing"
+    return None
+
+
+def _windows(raster: rasterio.DatasetReader, bands: Sequence[int]) -> Iterator[Window]:
+    """Walk over bands of a raster in windows of whole storage blocks."""
+    height, width = raster.block_shapes[bands[0] - 1]
+    rows = height * max(READ_AT_ONCE // 4 // height, 1)
+    cols = width * max(READ_AT_ONCE // len(bands) // width, 1)
+    for row in range(0, raster.height, rows):
+        for col in range(0, raster.width, cols):
+            yield Window(col, row, min(cols, raster.width - col), min(rows, raster.height - row))
+
+
+def _netcdf_gap(path: Path) -> str | None:
+    """Compare the file's size with the sizes of its plain variables."""
+    with netCDF4.Dataset(path) as file:
+        least = sum(_plain_bytes(variable) for variable in file.variables.values())
+    size = path.stat().st_size
+    return f"it has {size} bytes, its variables need {least}" if size < least else None
+
+
+def _plain_bytes(variable: netCDF4.Variable) -> int:
+    if variable.dtype is str or any((variable.filters() or {}).values()):
+        return 0
+    return int(variable.size) * int(variable.dtype.itemsize)
+
+
 def _check_netcdf(path: Path) -> None:
     netCDF4.Dataset(path).close()
 
@@ -130,3 +233,4 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
     ".png": _check_figure,
     ".json": lambda path: read_json(path),
 }
+_GAPS: dict[str, Callable[[Path], str | None]] = {".tif": _raster_gap, ".nc": _netcdf_gap}

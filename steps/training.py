@@ -13,11 +13,12 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +33,7 @@ from ..nn_bank import training as loop
 from ..nn_bank.samples import Samples
 from . import model_file, samples_file, split, store
 from .artifacts import HISTORY, MODEL_HYP, SAMPLES
-from .contract import Job, Step
+from .contract import Job, Step, Unit
 from .contract import Settings as BaseSettings
 from .samples_file import TRAINING, VALIDATION
 from .sensors.sentinel2 import SENTINEL2
@@ -44,6 +45,8 @@ PR_SET_PDEATHSIG = 1
 """Number of Linux's request to be sent a signal when the parent ends (prctl(2))."""
 ERROR = "i2lc-error: "
 """Marks the line in which the training process says why it ended."""
+SHARED_MEMORY = re.compile(r"/torch_|shared memory|bus error", re.IGNORECASE)
+"""What torch says when the memory that it shares with loading processes is full."""
 
 
 class Hyperparameters(BaseSettings):
@@ -115,6 +118,16 @@ class Settings(split.SeedSettings):
     )
 
 
+def used(settings: Settings, unit: Unit) -> dict[str, Any]:
+    """Give the settings that decide a model: of the pairs its own, and no number of processes."""
+    found = settings.model_dump(mode="json")
+    deep = found["deep_learning_parameters"]
+    del deep["num_workers"], deep["hyperparameters_solver"]
+    pairs = settings.deep_learning_parameters.hyperparameters_solver.pairs
+    deep["batch_size"], deep["learning_rate"] = pairs[int(unit.hyp or 0)]
+    return found
+
+
 def train(job: Job) -> None:
     """Train the pair of the job in a process of its own."""
     settings: Settings = job.settings
@@ -133,6 +146,7 @@ def train(job: Job) -> None:
             "seed": job.unit.seed,
             "hyp": job.unit.hyp,
             "num_workers": workers,
+            "parent": os.getpid(),
             "settings": settings.model_dump(mode="json"),
         }
         _run_apart(order, settings.deep_learning_parameters.torch_threads)
@@ -153,15 +167,19 @@ def refuse_too_large(samples: Path, ram: int) -> None:
 def _run_apart(order: dict[str, Any], threads: int) -> None:
     """Run :func:`main` in another process; its lines go to the log."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    with tempfile.TemporaryDirectory(prefix="i2lc-") as folder:
-        path = Path(folder) / "order.json"
-        path.write_text(json.dumps(order), encoding="utf-8")
-        command = [sys.executable, "-m", "i2lc.steps.training", str(path)]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        ) as process:
-            lines = list(_relayed(process))
-        code = process.returncode
+    with subprocess.Popen(
+        [sys.executable, "-m", "i2lc.steps.training"],
+        stdin=subprocess.PIPE,  # no file: the disk of temporary files may be full
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(json.dumps(order))
+        lines = list(_relayed(process))
+    code = process.returncode
     if code:
         raise TaskError(_cause(code, lines))
 
@@ -179,9 +197,12 @@ def _cause(code: int, lines: list[str]) -> str:
     for line in lines:
         if line.startswith(ERROR):
             return line.removeprefix(ERROR)
+    last = lines[-1] if lines else "no output"
+    if SHARED_MEMORY.search(last):
+        return "the shared memory of the machine (/dev/shm) is full: lower num_workers"
     if code == -9:
         return "the training process was killed (signal 9): most likely out of memory"
-    return f"the training process ended with status {code}: {lines[-1] if lines else 'no output'}"
+    return f"the training process ended with status {code}: {last}"
 
 
 def fit_samples(order: dict[str, Any]) -> None:
@@ -315,12 +336,15 @@ def _plain(epoch: loop.Epoch) -> dict[str, float | None]:
     return {k: v if math.isfinite(v) else None for k, v in asdict(epoch).items()}
 
 
-def main(path: str) -> int:
-    """Train as the order at `path` says; the entry of the process."""
+def main() -> int:
+    """Train as the order on standard input says; the entry of the process."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no training outlives its task
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
     try:
-        fit_samples(json.loads(Path(path).read_text(encoding="utf-8")))
+        order = json.loads(sys.stdin.read())
+        if os.getppid() != order["parent"]:  # it ended before it could be watched
+            return 1
+        fit_samples(order)
     except (I2lcError, MemoryError) as error:
         sys.stdout.write(f"{ERROR}{error or 'out of memory'}\n")
         return 1
@@ -337,7 +361,8 @@ STEP = Step(
     inputs=(SAMPLES,),
     outputs=(MODEL_HYP, HISTORY),
     resource="training",
+    uses=used,
 )
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

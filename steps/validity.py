@@ -81,4 +81,5 @@ STEP = Step(
     inputs=(TILE_INDEX, VIEWS, ENVELOPE, LABELS),
     outputs=(VALIDITY, LABEL_TABLE),
     resource="classifShaping",
+    unmoved_by={LABELS: ("nomenclature_path",)},
 )

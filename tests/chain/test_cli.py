@@ -14,7 +14,6 @@ from i2lc import __version__
 from i2lc.chain import cli, config, recipe
 from i2lc.chain import run as runs
 from i2lc.chain.task import Order, Outcome, execute
-from i2lc.scheduler.allocation import Allocation
 
 Capture = pytest.CaptureFixture[str]
 STEPS = [step.name for step in recipe.STEPS]
@@ -71,17 +70,21 @@ def test_a_wrong_command_line(arguments: list[str], told: str, capfd: Capture) -
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["restart"], "-restart is not in this version"),
-        (["restart_from", "tasks.txt"], "-restart_from is not in this version"),
-        (["config_ressources", "r.cfg"], "-config_ressources is not in this version"),
-        (["scheduler_type", "PBS"], "-scheduler_type PBS is not in this version"),
-        (["scheduler_type", "Slurm"], "-scheduler_type Slurm is not in this version"),
+        (
+            ["restart_from", "nowhere.txt"],
+            "task-state file nowhere.txt cannot be read: No such file or directory",
+        ),
+        (["config_ressources", "nowhere.cfg"], "nowhere.cfg: no such file"),
     ],
 )
-def test_not_in_this_version(dash: str, arguments: list[str], told: str, capfd: Capture) -> None:
+def test_files_that_are_not_there(
+    landscape: Path, run_here: Callable[..., Ended], dash: str, arguments: list[str], told: str
+) -> None:
     option, *values = arguments
-    assert cli.main(["-config", "run.cfg", f"{dash}{option}", *values]) == 2
-    assert capfd.readouterr() == ("", f"i2lc: {told}\n")
+    ended = run_here(landscape, results_of(landscape), f"{dash}{option}", *values)
+    assert ended.status == 2
+    assert ended.text.splitlines()[-1] == f"i2lc: {told}"
+    assert not results_of(landscape).exists()
 
 
 def test_without_a_configuration(capfd: Capture) -> None:
@@ -277,12 +280,14 @@ def test_a_failed_task_is_told_last(
     assert ended.status == 1
     assert tries == ["tile_index/T31TCJ"] * 2
     log = root / "logs" / "tile_index" / "T31TCJ.log"
-    assert ended.text.splitlines()[-5:] == [
-        f"failed, tried again: tile_index/T31TCJ (log: {log})",
+    assert ended.text.splitlines()[-7:] == [
+        f"failed, tried again: tile_index/T31TCJ: cause 1 (log: {log})",
         f"FAILED tile_index/T31TCJ: cause 1 (log: {log})",
-        "1 tasks done, 1 failed, 2 not started",
+        "1 tasks done, 1 failed, 2 not done",
         "step tile_index, unit T31TCJ: cause 1",
         f"log: {log}",
+        "what is done stays done; when the cause is mended, go on with",
+        f"  i2lc -config {path} -scheduler_type debug -ending_step polygons -restart",
     ]
 
 
@@ -298,54 +303,9 @@ def test_a_product_that_vanished_is_a_failure(
     root = results_of(landscape)
     ended = run_here(landscape, root, "-ending_step", "tile_index")
     assert ended.status == 1
-    last = ended.text.splitlines()[-1]
-    assert last.startswith(f"{root}/features/T31TCJ/index.json: it does not open (Expecting")
+    told = ended.text.splitlines()[-3:]
+    assert told[0].startswith(f"{root}/features/T31TCJ/index.json: it has 1 bytes, its record")
+    assert told[1] == "what is done stays done; when the cause is mended, go on with"
+    assert told[2].endswith("-scheduler_type debug -ending_step tile_index -restart")
 
 
-def test_causes_in_a_sentence() -> None:
-    killed = type("KilledWorker", (Exception,), {})("a", "b")
-    assert runs.cause(killed).startswith("its worker was killed, most likely for its memory: ")
-    assert runs.cause(ValueError("shapes")) == "ValueError: shapes"
-    assert runs.cause(Outcome("a/b", "why", "ValueError", 0.0, 0, 0)) == "why"
-
-
-# The share of the machine.
-
-MACHINE = Allocation(cpus=8, ram=64 * runs.GIB)
-
-
-@pytest.mark.parametrize(
-    ("limits", "options", "share"),
-    [
-        ({}, {}, (8, 1)),
-        ({}, {"nb_parallel_tasks": 2}, (2, 4)),
-        ({"maximum_cpu": 4}, {"nb_parallel_tasks": 2}, (2, 2)),
-        ({"maximum_cpu": 8}, {}, (8, 1)),
-        ({"maximum_cpu": 8}, {"nb_parallel_tasks": 2}, (2, 4)),
-        ({"maximum_cpu": 8}, {"nb_parallel_tasks": 16}, (16, 1)),
-        ({"maximum_cpu": 8}, {"scheduler_type": "debug", "nb_parallel_tasks": 3}, (1, 8)),
-    ],
-)
-def test_tasks_share_the_machine(
-    landscape: Path, limits: dict[str, int], options: dict[str, object], share: tuple[int, int]
-) -> None:
-    path = landscape.with_name("limits.cfg")
-    lines = "".join(f" {key} : {value}\n" for key, value in limits.items())
-    path.write_text(landscape.read_text() + f"task_retry_limits :\n{{\n{lines}}}\n")
-    made = runs.local_share(config.load(path), runs.Options(**options), MACHINE)  # type: ignore[arg-type]
-    assert (made.workers, made.cpus) == share
-    assert made.ram == 64 * runs.GIB // made.workers
-    assert made.notes == ()
-
-
-def test_ceilings_of_the_seed_are_cut_with_a_note(landscape: Path) -> None:
-    path = landscape.with_name("seed.cfg")
-    path.write_text(
-        landscape.read_text() + "task_retry_limits :\n{\n maximum_ram : 180.0\n maximum_cpu : 40\n}"
-    )
-    made = runs.local_share(config.load(path), runs.Options(), MACHINE)
-    assert (made.workers, made.cpus, made.ram) == (8, 1, 8 * runs.GIB)
-    assert made.notes == (
-        "maximum_cpu 40 is cut to the 8 cores of this machine",
-        "maximum_ram 180 GB is cut to the 64.0 GB of this machine",
-    )

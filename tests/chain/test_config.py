@@ -17,7 +17,7 @@ from i2lc.errors import ConfigError
 from i2lc.steps.grid import LatticeSettings
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = sorted((ROOT / "config_templates").glob("*.cfg"))
+TEMPLATES = [ROOT / "config_templates" / name for name in ("land_cover.cfg", "minimal.cfg")]
 
 SEED_LISTING = """\
 chain :
@@ -502,6 +502,71 @@ def test_any_value_is_read_or_refused_in_words(tmp_path: Path, key: str, value: 
             assert "Input should" not in line
 
 
+# Values that look like numbers.
+
+DEEP = "arg_train : { deep_learning_parameters : { %s } }"
+SOLVER = DEEP % "hyperparameters_solver : { %s }"
+DEEP_KEY = "arg_train.deep_learning_parameters"
+COUNT = "a whole number 1 or more"
+LOOSE = {
+    "arg_train : { runs : True }": f"arg_train.runs: got True, expected {COUNT}",
+    'arg_train : { runs : "2" }': f"arg_train.runs: got '2', expected {COUNT} (without quotes)",
+    "arg_train : { random_seed : False }": (
+        "arg_train.random_seed: got False, expected a whole number 0 or more and below 2147483648 "
+        "or None"
+    ),
+    'arg_train : { ratio : "0.5" }': (
+        "arg_train.ratio: got '0.5', expected a number above 0 and below 1 (without quotes)"
+    ),
+    "arg_train : { ratio : True }": (
+        "arg_train.ratio: got True, expected a number above 0 and below 1"
+    ),
+    "task_retry_limits : { maximum_ram : True }": (
+        "task_retry_limits.maximum_ram: got True, expected a number above 0 or None"
+    ),
+    DEEP % 'epochs : "3"': f"{DEEP_KEY}.epochs: got '3', expected {COUNT} (without quotes)",
+    DEEP % 'epochs : "0"': f"{DEEP_KEY}.epochs: got '0', expected {COUNT} (without quotes)",
+    DEEP % "epochs : True": f"{DEEP_KEY}.epochs: got True, expected {COUNT}",
+    SOLVER % 'batch_size : [10, "20"]': (
+        f"{DEEP_KEY}.hyperparameters_solver.batch_size: got '20', expected a list of whole "
+        "numbers with one item or more (without quotes)"
+    ),
+    SOLVER % "learning_rate : [True]": (
+        f"{DEEP_KEY}.hyperparameters_solver.learning_rate: got True, expected a list of numbers "
+        "with one item or more"
+    ),
+    'arg_train : { sample_selection : { strategy : "constant", "strategy.constant.nb" : "9" } }': (
+        "arg_train.sample_selection.strategy.constant.nb: got '9', expected "
+        "a whole number above 0 or None (without quotes)"
+    ),
+}
+
+
+@pytest.mark.parametrize("section", LOOSE)
+def test_a_truth_value_or_a_quoted_number_is_no_number(tmp_path: Path, section: str) -> None:
+    assert refusal(tmp_path, minimal(sections=section)) == f"run.cfg, line 11: {LOOSE[section]}"
+
+
+def test_a_whole_number_is_a_number_and_a_list_is_a_list(tmp_path: Path) -> None:
+    sections = (
+        "task_retry_limits : { maximum_ram : 8 }\n"
+        'arg_train : { runs : 2.0, features : ["NDVI"] }\n'
+        "sentinel_2 : { start_date : 20180101, end_date : 20181231 }"
+    )
+    made = load(tmp_path, minimal(" spatial_resolution : [10, 20]", sections))
+    assert made.run.maximum_ram == 8.0
+    assert made.steps["report"].model_dump()["runs"] == 2
+    dumped = made.steps["check_inputs"].model_dump()
+    assert (dumped["features"], dumped["start_date"]) == (("NDVI",), "20180101")
+
+
+def test_a_quoted_number_in_yaml_is_refused_too(tmp_path: Path) -> None:
+    text = SEED_YAML.replace("epochs: 200", 'epochs: "200"')
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"epochs: got '200', expected {COUNT} \(without quotes"):
+        config.load(tmp_path / "run.yaml")
+
+
 # The tables.
 
 
@@ -538,7 +603,10 @@ def test_one_resolution_counts_for_both_axes() -> None:
 
 
 def test_there_are_templates() -> None:
-    assert [path.name for path in TEMPLATES] == ["land_cover.cfg", "minimal.cfg"]
+    found = {path.name for path in (ROOT / "config_templates").iterdir()}
+    assert {name for name in found if not name.startswith("resources_")} == {
+        path.name for path in TEMPLATES
+    }
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def test_what_a_task_reads_is_in_its_fingerprint(landscape: Path) -> None:
     made = graph.build(recipe.STEPS, units.plan(loaded.units))
     found = ledger.fingerprints(made, loaded.steps)
     training = found["training/seed_0_hyp_0"]
-    merged = found["merge_samples/seed_0"].digest
+    merged = found["merge_samples/seed_0"].digest[: ledger.SHORT]
     assert training.inputs == {"learningSamples/Samples_region_1_seed0_learn.nc": merged}
     assert training.version == __version__
     assert training.settings["deep_learning_parameters"]["epochs"] == 4
@@ -248,6 +249,7 @@ def test_a_record_lies_beside_the_product_and_says_all(tmp_path: Path) -> None:
         "fingerprint": made.digest,
         "file": "T1.txt",
         "bytes": 4,
+        "mtime_ns": product.stat().st_mtime_ns,
     }
     assert ledger.unfinished(product) is None
 
@@ -273,8 +275,8 @@ def test_unfinished_says_why(tmp_path: Path) -> None:
     [
         ({}, None, False),
         ({"settings": {"word": "b"}}, "look/T1: word changed b -> a", False),
-        ({"version": "0.0.1"}, f"look/T1: it was made by i2lc 0.0.1, this is {__version__}", False),
-        ({"sources": {"/in/gt.shp": "1"}}, "look/T1: input changed: /in/gt.shp", False),
+        ({"version": "0.0.1"}, f"look/T1: made by i2lc 0.0.1, this is {__version__}", False),
+        ({"sources": {"/in/gt.shp": "1"}}, "look/T1: input gone: /in/gt.shp", False),
         ({"code": {"toy": "1"}}, "look/T1: code of toy changed", False),
         ({"inputs": {"a.txt": "1"}}, "look/T1: what it was made from changed", True),
     ],
@@ -289,6 +291,89 @@ def test_a_product_that_is_out_of_date_says_why(
     problem = ledger.problem_of(product, today)
     assert (problem and problem.text) == told
     assert (problem.inherited if problem else False) == inherited
+
+
+def test_a_record_without_time_is_of_an_earlier_version(tmp_path: Path) -> None:
+    product = tmp_path / "T1.json"
+    product.write_text("{}")
+    today = of_toy(toy.LOOK, toy.ToySettings())
+    ledger.write_record(product, today)
+    record = ledger.read_record(product) or {}
+    del record["mtime_ns"]
+    ledger.record_path(product).write_text(json.dumps(record))
+    assert ledger.unfinished(product) is None
+    product.write_text("}{")  # as many bytes
+    assert str(ledger.unfinished(product)).startswith("it does not open (Expecting value")
+
+
+def test_many_inputs_stand_in_the_first_record_only(tmp_path: Path) -> None:
+    products = [tmp_path / f"{name}.txt" for name in "abc"]
+    for product in products:
+        product.write_text("four")
+    for count, wanted in ((ledger.FEW, [True, True, True]), (ledger.FEW + 1, [True, False, False])):
+        inputs = {f"{number}.txt": "0" for number in range(count)}
+        made = replace(of_toy(toy.LOOK, toy.ToySettings()), inputs=inputs)
+        ledger.write_records(products, made)
+        records = [ledger.read_record(product) or {} for product in products]
+        assert ["inputs" in record for record in records] == wanted
+        assert {record["fingerprint"] for record in records} == {made.digest}
+        assert records[0]["inputs"] == inputs
+
+
+def test_a_fingerprint_is_small_to_send(landscape: Path) -> None:
+    loaded = config.load(landscape)
+    made = graph.build(recipe.STEPS, units.plan(loaded.units))
+    found = ledger.fingerprints(made, loaded.steps)
+    name = next(name for name in found if name.startswith("classification"))
+    assert len(pickle.dumps(found[name])) < 5_000
+    assert pickle.loads(pickle.dumps(found[name])).digest == found[name].digest
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e-4, "1e-4"),
+        (0.001, "1e-3"),
+        (0.0015, "1.5e-3"),
+        (0.01, "0.01"),
+        (0.123456789, "0.123456789"),
+        (0.0, "0"),
+        (2.0, "2"),
+        (1234567.0, "1234567.0"),
+        (20, "20"),
+        (True, "True"),
+        (None, "nothing"),
+        ("", "nothing"),
+        (["B2", "B3"], "[B2, B3]"),
+        ((0.001, 0.01), "[1e-3, 0.01]"),
+        ({"hidden": [16], "dropout": 0.5}, "{hidden: [16], dropout: 0.5}"),
+        ({}, "{}"),
+    ],
+)
+def test_values_read_as_in_a_configuration(value: object, text: str) -> None:
+    assert ledger.shown(value) == text
+
+
+def test_what_does_not_touch_an_artifact_is_not_in_its_fingerprint() -> None:
+    """Of what LOOK reads, its readers do not see the word, nor TELL what PAINT read of it."""
+    look = replace(toy.LOOK, unmoved_by={toy.INDEX: ("word",)})
+    paint = replace(toy.PAINT, unmoved_by={toy.MAP: (toy.INDEX,)})
+    steps = (look, toy.CUT, toy.TRAIN, toy.CHOOSE, paint, toy.TELL)
+    made = graph.build(steps, toy.UNITS)
+
+    def found(**words: str) -> dict[str, str]:
+        settings = {step.name: toy.ToySettings(word=words.get(step.name, "a")) for step in steps}
+        return {k: made.digest for k, made in ledger.fingerprints(made, settings).items()}
+
+    base = found()
+
+    def changed(**words: str) -> set[str]:
+        after = found(**words)
+        return {name.split("/")[0] for name in base if after[name] != base[name]}
+
+    assert changed(look="b") == {"look"}
+    assert changed(cut="b") == {"cut", "train", "choose", "paint", "tell"}
+    assert changed(paint="b") == {"paint", "tell"}
 
 
 def test_a_product_that_is_not_whole_is_no_base_either(tmp_path: Path) -> None:

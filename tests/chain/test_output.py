@@ -102,8 +102,9 @@ def test_without_remove_output_path_products_are_an_error(tmp_path: Path) -> Non
     with pytest.raises(InputError) as caught:
         output.prepare(tmp_path, from_first_step=True, remove=False)
     assert str(caught.value) == (
-        f"output_path {tmp_path} holds products of an earlier run: remove_output_path : True "
-        "replaces them, another output_path keeps them, -starting_step builds on them"
+        f"output_path {tmp_path} holds products of an earlier run: -restart goes on with them, "
+        "remove_output_path : True replaces them, another output_path keeps them, "
+        "-starting_step builds on them"
     )
     assert tree(tmp_path) == before
 
@@ -208,4 +209,4 @@ def test_a_run_replaces_refuses_and_builds_on_products(
         "products of earlier steps cannot be used; start at step tile_index or before:",
         f"- {root}/features/T31TCJ/nbView.tif: it has no record: its task did not end",
     ]
-    assert f"- {root}/envelope/T31TCJ.tif: it does not open" in broken.text
+    assert f"- {root}/envelope/T31TCJ.tif: it has 3 bytes, its record says" in broken.text

@@ -59,10 +59,53 @@ def test_limits_of_the_control_group(
         ({"SLURM_CPUS_PER_TASK": "32", "SLURM_MEM_PER_NODE": "999999"}, Allocation(16, 64 * GIB)),
         ({"SLURM_CPUS_PER_TASK": "", "SLURM_MEM_PER_NODE": "all"}, Allocation(16, 64 * GIB)),
         ({"SLURM_CPUS_PER_TASK": "0"}, Allocation(1, 64 * GIB)),
+        ({"SLURM_CPUS_ON_NODE": "3"}, Allocation(3, 64 * GIB)),
+        ({"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "2"}, Allocation(2, 64 * GIB)),
+        ({"SLURM_MEM_PER_NODE": "0"}, Allocation(16, 64 * GIB)),
+        ({"SLURM_CPUS_ON_NODE": "4", "SLURM_MEM_PER_CPU": "2048"}, Allocation(4, 8 * GIB)),
+        ({"SLURM_CPUS_PER_TASK": "4", "SLURM_MEM_PER_CPU": "1024"}, Allocation(4, 4 * GIB)),
+        (
+            {"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "2", "SLURM_MEM_PER_CPU": "1024"},
+            Allocation(2, 8 * GIB),
+        ),
+        ({"SLURM_MEM_PER_CPU": "99999"}, Allocation(16, 64 * GIB)),
     ],
 )
 def test_limits_of_slurm(tmp_path: Path, environment: dict[str, str], found: Allocation) -> None:
     assert allocation.current(environment, tmp_path) == found
+
+
+@pytest.mark.parametrize(
+    ("environment", "cpus"),
+    [({"NCPUS": "4"}, 4), ({"PBS_NP": "6"}, 6), ({"NCPUS": "4", "PBS_NP": "2"}, 2), ({}, 16)],
+)
+def test_limits_of_pbs(tmp_path: Path, environment: dict[str, str], cpus: int) -> None:
+    assert allocation.current(environment, tmp_path) == Allocation(cpus, 64 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("0::/job/step\n", Allocation(3, 2 * GIB)),
+        ("0::/job\n", Allocation(6, 2 * GIB)),
+        ("0::/\n", Allocation(12, 32 * GIB)),
+        ("0::/gone/job\n", Allocation(12, 32 * GIB)),
+        ("0::/../job\n", Allocation(6, 2 * GIB)),
+        ("12:memory:/job\n1:name=systemd:/x\n0::/job/step\n", Allocation(3, 2 * GIB)),
+        ("12:memory:/job\n", Allocation(12, 32 * GIB)),
+        (None, Allocation(12, 32 * GIB)),
+    ],
+)
+def test_groups_above_count_too(tmp_path: Path, named: str | None, found: Allocation) -> None:
+    root, names = tmp_path / "cgroup", tmp_path / "names"
+    (root / "job" / "step").mkdir(parents=True)
+    group(tmp_path, "100000 100000", str(GIB))  # not a group: above their root
+    group(root, "1200000 100000", str(32 * GIB))
+    group(root / "job", "600000 100000", str(2 * GIB))
+    group(root / "job" / "step", "300000 100000", str(4 * GIB))
+    if named is not None:
+        names.write_text(named)
+    assert allocation.current({}, root, names) == found
 
 
 def test_the_least_counts(tmp_path: Path) -> None:

@@ -10,28 +10,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2lc.scheduler.drive import Progress, drive
+from i2lc.scheduler.drive import Ended, Progress, Rules, Stop, drive
+from i2lc.scheduler.needs import Need
+
+ONE, TWO = Need(cpus=1, ram=1), Need(cpus=1, ram=2)
 
 
 class Fake:
     """Runs tasks when they are waited for; `pick` chooses which of the running ends next."""
 
+    dashboard = ""
+
     def __init__(self, slots: int = 1, pick: Callable[[int], int] = lambda _: 0) -> None:
         self.slots = slots
         self.running: list[tuple[str, Callable[[Any], Any], Any]] = []
+        self.needs: list[tuple[str, Need]] = []
+        self.left: dict[Need, int] = {}
         self.most = 0
         self._pick = pick
 
-    def submit(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
+    def room(self, need: Need) -> bool:
+        return len(self.running) < self.slots
+
+    def submit(self, key: str, need: Need, function: Callable[[Any], Any], argument: Any) -> None:
         self.running.append((key, function, argument))
+        self.needs.append((key, need))
         self.most = max(self.most, len(self.running))
 
-    def next_done(self) -> tuple[str, Any, BaseException | None]:
+    def next_done(self, timeout: float) -> Ended | None:
         key, function, argument = self.running.pop(self._pick(len(self.running)))
         try:
-            return key, function(argument), None
+            return Ended(key, function(argument))
         except Exception as error:
-            return key, None, error
+            return Ended(key, error=error)
+
+    def expect(self, need: Need, tasks: int) -> None:
+        assert tasks >= 0
+        self.left[need] = tasks
 
     def close(self) -> None:
         self.running.clear()
@@ -44,6 +59,8 @@ class Told:
         self.events: list[str] = []
 
     def __call__(self, what: str, key: str, state: Progress) -> None:
+        if what == "tick":
+            return
         self.events.append(f"{what} {key}")
         assert (key in state.running) == (what == "started")
         assert (key in state.done) == (what == "done")
@@ -60,23 +77,29 @@ def run(
     function: Callable[[Any], Any] = echo,
     executor: Fake | None = None,
     retries: int = 0,
-    arguments: Mapping[str, Any] | None = None,
+    needs: Mapping[str, Need] | None = None,
+    grow: Callable[[str, Need], Need] = lambda key, need: need,
+    fail_fast: bool = False,
+    stop: Stop | None = None,
 ) -> tuple[Progress, list[str]]:
     made: nx.DiGraph = nx.DiGraph()
     made.add_nodes_from(keys)
     made.add_edges_from(edges)
     told = Told()
+    executor = executor or Fake()
     progress = drive(
         edges=made,
-        executor=executor or Fake(),
+        executor=executor,
         function=function,
-        arguments=arguments or {key: key for key in keys},
-        ended_well=lambda result: result != "bad",
+        argument_of=lambda key, need, attempt: key,
+        needs=needs or dict.fromkeys(keys, ONE),
+        rules=Rules(lambda result: result != "bad", retries, grow, fail_fast),
         watch=told,
-        retries=retries,
+        stop=stop,
     )
-    assert not progress.running
-    assert not progress.running
+    if stop is None and not fail_fast:
+        assert not progress.running
+        assert set(executor.left.values()) <= {0}
     return progress, told.events
 
 
@@ -187,6 +210,95 @@ def test_what_runs_never_waits_for_what_does_not(monkeypatch: pytest.MonkeyPatch
     progress, told = run([("a", "b")], keys="abc", executor=Fake(2, lambda count: count - 1))
     assert told[:4] == ["started a", "started c", "done c", "done a"]
     assert set(progress.done) == {"a", "b", "c"}
+
+
+def test_what_waits_for_a_failure_is_told_with_it() -> None:
+    progress, _ = run([("a", "b"), ("b", "c"), ("c", "d"), ("e", "d")], function=fail_b)
+    assert progress.blocked == {"c": "b", "d": "b"}
+
+
+def test_a_second_try_asks_for_more_and_bears_its_number() -> None:
+    executor = Fake()
+    tries: list[tuple[str, Need, int]] = []
+
+    def argument_of(key: str, need: Need, attempt: int) -> str:
+        tries.append((key, need, attempt))
+        return key
+
+    drive(
+        edges=nx.DiGraph([("a", "b")]),
+        executor=executor,
+        function=Flaky(1),
+        argument_of=argument_of,
+        needs={"a": ONE, "b": ONE},
+        rules=Rules(lambda result: True, retries=1, grow=lambda key, need: TWO),
+        watch=Told(),
+    )
+    assert tries == [("a", ONE, 1), ("b", ONE, 1), ("b", TWO, 2)]
+    assert executor.needs == [("a", ONE), ("b", ONE), ("b", TWO)]
+    assert executor.left == {ONE: 0, TWO: 0}
+
+
+class TwoPools(Fake):
+    """Has no room for a second task with the need TWO."""
+
+    def room(self, need: Need) -> bool:
+        return super().room(need) and (need == ONE or "b" not in {key for key, *_ in self.running})
+
+
+def test_a_task_without_room_holds_back_no_other() -> None:
+    _, told = run([], keys="bcd", executor=TwoPools(2), needs={"b": TWO, "c": TWO, "d": ONE})
+    assert told[:3] == ["started b", "started d", "done b"]
+
+
+def test_fail_fast_starts_nothing_more() -> None:
+    progress, told = run([], keys="abcd", function=fail_b, fail_fast=True)
+    assert set(progress.done) == {"a"}
+    assert [event for event in told if event.startswith("started")] == ["started a", "started b"]
+
+
+def test_fail_fast_lets_a_task_that_runs_end() -> None:
+    progress, _ = run([], keys="bacd", function=fail_b, executor=Fake(2), fail_fast=True)
+    assert set(progress.done) == {"a"}
+
+
+def test_a_request_to_stop_lets_end_what_runs() -> None:
+    stop = Stop()
+
+    def ask(argument: str) -> str:
+        stop.asked = stop.asked or argument == "a"
+        return argument
+
+    progress, told = run([], keys="abcd", function=ask, executor=Fake(2), stop=stop)
+    assert set(progress.done) == {"a", "b"}
+    assert "started c" not in told
+
+
+def test_an_interrupt_ends_the_drive_with_what_is_known() -> None:
+    stop = Stop()
+
+    class Interrupted(Fake):
+        def next_done(self, timeout: float) -> Ended | None:
+            if len(self.running) == 1:
+                raise KeyboardInterrupt
+            return super().next_done(timeout)
+
+    progress, _ = run([], keys="ab", executor=Interrupted(2), stop=stop)
+    assert set(progress.done) == {"a"}
+    assert progress.running == {"b"}
+    assert stop.now
+
+
+def test_a_stopped_drive_does_not_try_again() -> None:
+    stop = Stop()
+
+    def fail(argument: str) -> str:
+        stop.asked = True
+        raise ValueError(argument)
+
+    progress, told = run([], keys="ab", function=fail, retries=3, stop=stop)
+    assert list(progress.failed) == ["a"]
+    assert told == ["started a", "failed a"]
 
 
 @given(

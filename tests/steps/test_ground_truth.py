@@ -78,6 +78,43 @@ def test_identifiers_do_not_depend_on_the_target_crs(tmp_path):
     assert there.crs == "EPSG:32631"
 
 
+@pytest.fixture
+def surveyed():
+    """Polygons with coordinates of many digits, some with a hole or two parts."""
+    rng = np.random.default_rng(5)
+    places = rng.uniform((100_000, 6_100_000), (1_200_000, 7_000_000), (40, 2))
+    shapes = [
+        shapely.affinity.rotate(shapely.box(x, y, x + 37.125, y + 80.0625), 10 * k)
+        for k, (x, y) in enumerate(places)
+    ]
+    shapes[1] = shapes[1].difference(shapes[1].centroid.buffer(5))
+    shapes[2] = shapely.MultiPolygon([shapes[2]])
+    shapes[3] = shapely.MultiPolygon([shapes[3], shapes[4]])
+    return frame([1 + k % 3 for k in range(40)], shapes)
+
+
+@pytest.mark.parametrize("crs", [LAMBERT, "EPSG:32631", "EPSG:4326"])
+@pytest.mark.parametrize("name", ["a.shp", "a.geojson", "a.gpkg"])
+def test_identifiers_do_not_depend_on_format_and_crs(tmp_path, surveyed, name, crs):
+    known = ground_truth._identifiers(surveyed["code"], surveyed.geometry)
+    assert len(set(known)) == len(surveyed)
+    table = surveyed.to_crs(crs)
+    digits = {"layer_options": {"COORDINATE_PRECISION": "12"}} if name == "a.geojson" else {}
+    pyogrio.write_dataframe(table, tmp_path / name, driver=FORMATS[name], **digits)
+    read = ground_truth.read(tmp_path / name, "code", LAMBERT)
+    assert read.frame["polygon"].tolist() == known
+
+
+def test_the_last_digits_of_coordinates_are_not_in_an_identifier(surveyed):
+    names = ground_truth._identifiers(surveyed["code"], surveyed.geometry)
+    shaken = surveyed.geometry.apply(
+        lambda shape: shapely.transform(shape, lambda c: c + 1e-9 * np.sin(1000 * c))
+    )
+    assert ground_truth._identifiers(surveyed["code"], shaken) == names
+    moved = surveyed.geometry.translate(0.01)
+    assert not set(ground_truth._identifiers(surveyed["code"], moved)) & set(names)
+
+
 def test_an_identifier_is_that_of_class_and_shape(tmp_path):
     square = SQUARES[0]
     turned = shapely.Polygon([*square.exterior.coords[2:-1], *square.exterior.coords[:3]])

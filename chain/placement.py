@@ -1,0 +1,169 @@
+"""Where the tasks of a run go and what each may use: machine, resource file, scheduler."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..scheduler import allocation, security
+from ..scheduler.drive import Executor
+from ..scheduler.in_process import InProcess
+from ..scheduler.local import LocalPlace
+from ..scheduler.needs import GIB, Need
+from ..scheduler.pools import Pools
+from ..scheduler.queues import QueuePlace
+from ..steps.contract import Step
+from . import resources
+from .config import Config
+from .resources import Resources
+
+QUEUES = ("Slurm", "PBS")
+LOOPBACK = "127.0.0.1:0"
+"""Where the dashboard is bound to by default."""
+QUEUE_RAM = 16 * GIB
+"""Most memory that a retry asks a queue for when maximum_ram is not given (iota2's default)."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What each step's tasks need, and the bounds of it."""
+
+    kind: str
+    """Scheduler type: debug, localCluster, Slurm or PBS."""
+    machine: allocation.Allocation
+    """What tasks on this machine may use together."""
+    most_tasks: int
+    """Tasks at one time; on a queue, workers of a pool, 0 for what the resource file says."""
+    needs: Mapping[str, Need]
+    """Name of the step -> need of each of its tasks."""
+    most_ram: int
+    """Bytes up to which a retry may grow."""
+    notes: tuple[str, ...]
+    """What was cut, for the user."""
+
+    def grown(self, key: str, need: Need) -> Need:  # noqa: ARG002
+        """Give the need of the next try of a task."""
+        return resources.grown(need, self.most_ram)
+
+
+def place(
+    config: Config,
+    steps: tuple[Step, ...],
+    kind: str,
+    parallel: int | None,
+    given: Resources,
+    machine: allocation.Allocation,
+) -> Placement:
+    """Find what the tasks of each step need.
+
+    Parameters
+    ----------
+    config : Config
+    steps : tuple of Step
+    kind : {"debug", "localCluster", "Slurm", "PBS"}
+    parallel : int, optional
+        -nb_parallel_tasks.
+    given : Resources
+        The resource file.
+    machine : Allocation
+        What this process may use.
+    """
+    if kind in QUEUES:
+        needs = {step.name: resources.queue_need(given, step.resource) for step in steps}
+        most = int(config.run.maximum_ram * GIB) if config.run.maximum_ram else QUEUE_RAM
+        return Placement(kind, machine, parallel or 0, needs, most, ())
+    limits, notes = _limits(config, machine)
+    workers = 1 if kind == "debug" else parallel or limits.cpus
+    share = Need(max(limits.cpus // workers, 1), limits.ram // workers)
+    needs = {}
+    for step in steps:
+        needs[step.name], note = resources.local_need(given, step.resource, share, limits)
+        notes += [note] if note and note not in notes else []
+    return Placement(kind, limits, workers, needs, limits.ram, tuple(notes))
+
+
+def _limits(
+    config: Config, machine: allocation.Allocation
+) -> tuple[allocation.Allocation, list[str]]:
+    """Cut maximum_cpu and maximum_ram to the machine."""
+    notes = []
+    cpus = config.run.maximum_cpu or machine.cpus
+    if cpus > machine.cpus:
+        notes.append(f"maximum_cpu {cpus} is cut to the {machine.cpus} cores of this machine")
+        cpus = machine.cpus
+    ram = int((config.run.maximum_ram or machine.ram / GIB) * GIB)
+    if ram > machine.ram:
+        notes.append(
+            f"maximum_ram {config.run.maximum_ram:g} GB is cut to the "
+            f"{machine.ram / GIB:.1f} GB of this machine"
+        )
+        ram = machine.ram
+    return allocation.Allocation(cpus, ram), notes
+
+
+@contextmanager
+def executor(placement: Placement, root: Path, dashboard: str) -> Iterator[Executor]:
+    """Open the executor; everything of it ends with the block.
+
+    Parameters
+    ----------
+    placement : Placement
+    root : Path
+        Output folder; certificates for jobs of a queue lie in it while the run goes on.
+    dashboard : str
+        Address of the dashboard, empty for a free port on loopback.
+    """
+    made = _executor(placement, root, dashboard)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _executor(placement: Placement, root: Path, dashboard: str) -> Executor:
+    if placement.kind == "debug":
+        return InProcess(environment(next(iter(placement.needs.values()))))
+    keys = security.security()
+    if placement.kind in QUEUES:
+        queue = QueuePlace(
+            placement.kind,
+            keys,
+            root / "logs",
+            environment,
+            interface=_interface(placement),
+            most=placement.most_tasks,
+            dashboard=dashboard,
+        )
+        return Pools(queue, keys)
+    local = LocalPlace(
+        placement.machine, placement.most_tasks, environment, dashboard=dashboard or LOOPBACK
+    )
+    return Pools(local, keys)
+
+
+def _interface(placement: Placement) -> str:
+    """Give the network interface that the first step with one names."""
+    named = (need.site.interface for need in placement.needs.values())
+    return next((name for name in named if name), "")
+
+
+def environment(need: Need) -> dict[str, str]:
+    """Give the variables that keep libraries to the task's share of the machine.
+
+    A task runs as many threads of its own as it has cpus (reading, resampling, predicting), so
+    the libraries below them stay at one each; kernels of numba may use them all.
+    """
+    return {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "NUMBA_NUM_THREADS": str(need.cpus),
+        "GDAL_NUM_THREADS": "1",
+        "GDAL_CACHEMAX": "32",
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_PAM_ENABLED": "NO",
+        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", ""),
+    }

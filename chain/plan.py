@@ -1,0 +1,87 @@
+"""Which steps and tasks a run is about; from configuration, vectors and headers alone."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from ..steps import check_inputs
+from ..steps.contract import Step
+from . import graph as graphs
+from . import recipe, selection, units
+from .config import Config
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    scheduler_type: str = "localCluster"
+    starting_step: str = "0"
+    ending_step: str = "0"
+    nb_parallel_tasks: int | None = None
+    only_summary: bool = False
+    execution_graph_files: tuple[Path, ...] = ()
+    restart: bool = False
+    restart_from: Path | None = None
+    config_ressources: Path | None = None
+    fail_fast: bool = False
+
+    @property
+    def reuses(self) -> bool:
+        """Products of an earlier run are reused."""
+        return self.restart or self.restart_from is not None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All tasks of the chain and those that this run is asked to see to."""
+
+    graph: graphs.Graph
+    running: tuple[Step, ...]
+    from_first_step: bool
+
+    @property
+    def tasks(self) -> list[graphs.Task]:
+        """Tasks of the steps that run, in the order of steps."""
+        return [task for step in self.running for task in self.graph.of(step)]
+
+
+def steps_of(config: Config, options: Options) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Give all steps of the chain and those that run."""
+    run = config.run
+    steps = recipe.land_cover(run.enable_probability_map, run.generate_final_probability_map)
+    running = selection.chosen(
+        steps, run.first_step, run.last_step, options.starting_step, options.ending_step
+    )
+    return steps, running
+
+
+def make_plan(config: Config, options: Options) -> Plan:
+    """Plan a run: units and tasks, from vectors and headers alone.
+
+    Raises
+    ------
+    InputError
+        With all that is wrong with the inputs, not only what planning met first.
+    """
+    steps, running = steps_of(config, options)
+    try:
+        found = units.plan(config.units)
+    except InputError as error:
+        log.debug("planning met %s", error)
+        refuse_problems(config)
+        raise
+    return Plan(graphs.build(steps, found), running, running[0] is steps[0])
+
+
+def refuse_problems(config: Config) -> None:
+    """Tell all that is wrong with the inputs, unless they are not to be checked."""
+    settings = config.steps[check_inputs.STEP.name]
+    assert isinstance(settings, check_inputs.Settings)
+    if settings.check_inputs:
+        check_inputs.refuse(check_inputs.problems(settings))

@@ -1,0 +1,51 @@
+"""What a restart reuses of a run, given its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..steps.artifacts import PROBABILITY_TILE
+from . import decision, ledger, output
+from .config import Config
+from .decision import Verdict
+from .plan import Plan
+
+
+def judge(
+    config: Config,
+    plan: Plan,
+    made: Mapping[str, ledger.Fingerprint],
+    listed: set[str] | None = None,
+) -> dict[str, Verdict]:
+    """Say for each task what a restart makes of it.
+
+    Parameters
+    ----------
+    config : Config
+    plan : Plan
+    made : mapping of task name to Fingerprint
+    listed : set of str, optional
+        The only tasks that may be reused (-restart_from).
+    """
+    root = config.run.output_path
+    removed = temporary(config, plan)
+    return decision.decide(plan.graph, made, root, allowed=listed, temporary=removed)
+
+
+def temporary(config: Config, plan: Plan) -> Callable[[str], bool]:
+    """Tell which products, by path relative to the output folder, remove_tmp_files removes."""
+    if not config.run.remove_tmp_files:
+        return lambda path: False  # noqa: ARG005
+    kept = asked(plan)
+    return lambda path: path not in kept and output.is_temporary(path)
+
+
+def asked(plan: Plan) -> set[str]:
+    """Give the products that a user asked for: those of the last step, and probabilities."""
+    last = plan.running[-1]
+    return {
+        file.path
+        for task in plan.tasks
+        for file in task.outputs
+        if task.step is last or file.artifact == PROBABILITY_TILE
+    }

@@ -1,0 +1,56 @@
+"""What the driver tells, passed on to the display and to the task-state file."""
+
+from __future__ import annotations
+
+from ..scheduler.drive import Progress
+from .display import Display
+from .ending import cause
+from .orders import Orders
+from .task import Outcome
+from .tasks_status import StateFile
+
+
+class Watcher:
+    """Called by the driver at every event.
+
+    Parameters
+    ----------
+    display : Display
+    orders : Orders
+    states : StateFile
+    """
+
+    def __init__(self, display: Display, orders: Orders, states: StateFile) -> None:
+        self._display = display
+        self._orders = orders
+        self._states = states
+
+    def __call__(self, what: str, key: str, progress: Progress) -> None:
+        """Pass an event on."""
+        if what != "tick":
+            self._note(what, key, progress)
+        if warning := self._states.write():
+            self._display.say(warning)
+
+    def _note(self, what: str, key: str, progress: Progress) -> None:
+        text = ""
+        if what in {"failed", "retried"}:
+            text = self._note_failure(what, key, progress)
+        elif what == "done":
+            ended: Outcome = progress.done[key]
+            tries = progress.tries[key] + 1
+            self._states.note(what, key, seconds=ended.seconds, peak=ended.peak, attempt=tries)
+        else:
+            self._states.note(what, key)
+        self._display.event(what, key.split("/")[0], text)
+
+    def _note_failure(self, what: str, key: str, progress: Progress) -> str:
+        told = cause(key, progress.first_failure[key], self._orders)
+        log = self._orders.log(key)
+        self._states.note(what, key, error=told, log=str(log))
+        if what == "retried":
+            return f"failed, tried again: {key}: {told} (log: {log})"
+        for behind, before in progress.blocked.items():
+            if before == key:
+                self._states.note("blocked", behind, cause=key)
+        return f"FAILED {key}: {told} (log: {log})"

@@ -1,0 +1,229 @@
+"""The line to dask: one scheduler in this process, its workers, and what they tell.
+
+All that happens arrives in one queue of events, so that nobody has to ask the scheduler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import queue
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+from distributed import Client, Future, Nanny, Scheduler, SpecCluster, Status
+from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.security import Security
+
+SETTINGS: dict[str, Any] = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.no-workers-timeout": None,  # a job may wait in its queue for hours
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+}
+"""Settings of dask, for scheduler and workers."""
+LEVEL = logging.CRITICAL
+"""Lines of dask's log in this process; a worker's death is told by the run itself."""
+CLOSING_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A worker takes tasks."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Left:
+    """A worker is gone."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Stranded:
+    """A task has lost its worker, and was not killed with it."""
+
+    key: str
+    moved: bool
+    """Whether the worker had it when it left."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Tasks that ended, by the key of dask."""
+
+    results: Mapping[str, tuple[float, Any]]
+    """Seconds, and what the function gave."""
+    errors: Mapping[str, BaseException]
+
+
+Event = Joined | Left | Stranded | Ends
+
+
+class Call:
+    """A function and its argument; dask does not look inside."""
+
+    def __init__(self, function: Callable[[Any], Any], argument: Any) -> None:
+        self.function = function
+        self.argument = argument
+
+
+def timed(call: Call) -> tuple[float, Any]:
+    """Run a call; give its seconds and its result. Runs on a worker."""
+    start = time.perf_counter()
+    result = call.function(call.argument)
+    return time.perf_counter() - start, result
+
+
+class _Reporter(SchedulerPlugin):
+    """Tells of workers and of tasks that lost theirs; runs on the scheduler's thread."""
+
+    name = "i2lc-reporter"
+
+    def __init__(self, events: queue.SimpleQueue[Event]) -> None:
+        self._events = events
+        self._moved: set[Any] = set()
+        self._joining: set[asyncio.Task[None]] = set()
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        joining = asyncio.ensure_future(self._announce(scheduler.workers[worker]))
+        self._joining.add(joining)
+        joining.add_done_callback(self._joining.discard)
+
+    async def _announce(self, state: Any) -> None:
+        """Wait until a worker that has just registered takes tasks."""
+        while state.status is Status.init:
+            await asyncio.sleep(0.005)
+        if state.status is Status.running:
+            self._events.put(Joined(str(state.name), state.address))
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:  # noqa: ARG002
+        self._events.put(Left(worker))
+
+    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
+        if start == "processing" and finish == "released":
+            self._moved.add(key)
+        elif finish == "no-worker":
+            self._events.put(Stranded(key, key in self._moved))
+        elif finish == "forgotten":
+            self._moved.discard(key)
+
+
+class Crew:
+    """Workers of one dask scheduler in this process.
+
+    Parameters
+    ----------
+    scheduler : mapping
+        Options of the scheduler.
+    security : Security
+        Keys and certificates of all connections.
+    """
+
+    def __init__(self, scheduler: Mapping[str, Any], security: Security) -> None:
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._numbers = itertools.count()
+        self._security = security
+        self._exit = ExitStack()
+        self._exit.enter_context(dask.config.set(SETTINGS))
+        try:
+            self._open(scheduler, security)
+        except BaseException:
+            self._exit.close()
+            raise
+
+    def _open(self, scheduler: Mapping[str, Any], security: Security) -> None:
+        options = {"dashboard": True, **scheduler, "security": security}
+        options["plugins"] = [_Reporter(self.events)]
+        self._cluster = SpecCluster(
+            scheduler={"cls": Scheduler, "options": options}, security=security, silence_logs=LEVEL
+        )
+        self._exit.callback(self._cluster.close, timeout=CLOSING_SECONDS)
+        self._client = Client(self._cluster, direct_to_workers=True, set_as_default=False)
+        self._exit.callback(self._client.close, timeout=CLOSING_SECONDS)
+
+    @property
+    def dashboard(self) -> str:
+        """Address of the dashboard, empty for none."""
+        return str(self._client.dashboard_link or "")
+
+    def start(self, specs: Mapping[str, dict[str, Any]]) -> None:
+        """Ask for workers, by name; those of this process get the keys from here."""
+        for name, spec in specs.items():
+            own = {"security": self._security} if issubclass(spec["cls"], Nanny) else {}
+            self._cluster.worker_spec[name] = {**spec, "options": {**spec["options"], **own}}
+        self._cluster.scale(len(self._cluster.worker_spec))
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Let workers go."""
+        for name in names:
+            self._cluster.worker_spec.pop(name, None)
+        self._cluster.scale(len(self._cluster.worker_spec))
+
+    def new_key(self, key: str) -> str:
+        """Give the key of a try: its own, or it would get the end of an earlier one."""
+        return f"{key}-{next(self._numbers)}"
+
+    def send(self, address: str, resource: str, calls: Mapping[str, Call]) -> dict[str, Future]:
+        """Send calls to one worker, and to no other; give their futures."""
+        futures = self._client.map(
+            timed,
+            list(calls.values()),
+            key=list(calls),
+            workers=[address],
+            resources={resource: 1},
+            retries=0,
+            pure=False,
+        )
+        named = dict(zip(calls, futures, strict=True))
+        self.collect(named)
+        return named
+
+    def collect(self, futures: Mapping[str, Future]) -> None:
+        """Have the ends of tasks come as one event, when all of them have ended."""
+        loop = self._client.loop
+        assert loop is not None
+        loop.add_callback(self._collect, dict(futures))
+
+    async def _collect(self, futures: dict[str, Future]) -> None:
+        try:
+            found = await self._client.gather(futures, errors="skip", asynchronous=True)
+            results = {key: result for key, result in found.items() if result is not None}
+            lost = [key for key in futures if key not in results]
+            errors = {key: await _error_of(futures[key]) for key in lost}
+        except Exception as error:  # such as a result that cannot be read here
+            results, errors = {}, dict.fromkeys(futures, error)
+        self.events.put(Ends(results, errors))
+
+    def running_on(self, address: str) -> set[str]:
+        """Give the keys of the tasks that a worker said it runs; a second old at most."""
+        scheduler = self._cluster.scheduler
+        state = scheduler.workers.get(address) if scheduler else None
+        return {str(task.key) for task in list(state.executing)} if state else set()
+
+    def cancel(self, futures: Sequence[Future]) -> None:
+        """Take back tasks that did not start."""
+        self._client.cancel(list(futures))
+
+    def close(self) -> None:
+        """End the workers and the scheduler."""
+        with suppress(TimeoutError, asyncio.TimeoutError):
+            self._exit.close()
+
+
+async def _error_of(future: Future) -> BaseException:
+    """Give what ended a task that has no result."""
+    error = await future.exception() if future.status == "error" else None
+    return error or RuntimeError(f"the task was {future.status}")

@@ -1,0 +1,96 @@
+"""The law of how many tasks a worker is handed, without any worker."""
+
+from __future__ import annotations
+
+import pytest
+
+from i2lc.scheduler.needs import GIB, Need
+from i2lc.scheduler.pool import DEEPEST, FEWEST, Member, Pool, Try
+
+
+def pool(*seconds: float) -> Pool:
+    made = Pool(Need(1, GIB), "pool0")
+    for each in seconds:
+        made.note(each)
+    return made
+
+
+def item(key: str = "a", alone: bool = False) -> Try:
+    return Try(key, str, 1, alone=alone)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "depth"),
+    [
+        ([], 1),
+        ([0.001] * (FEWEST - 1), 1),
+        ([0.001] * FEWEST, DEEPEST),
+        ([0.02] * FEWEST, 10),
+        ([0.05] * FEWEST, 4),
+        ([0.051] * FEWEST, 1),
+        ([3600.0] * FEWEST, 1),
+        ([0.001] * 100 + [0.06], 1),  # one long task is enough
+        ([0.06] + [0.001] * 3, 1),
+        ([0.06] + [0.001] * 4, 4),  # and is forgotten
+        ([0.06] + [0.001] * 200, DEEPEST),
+    ],
+)
+def test_only_short_tasks_share_a_worker(seconds: list[float], depth: int) -> None:
+    assert pool(*seconds).depth == depth
+
+
+def test_a_worker_that_runs_nothing_takes_any_task() -> None:
+    assert Member("w").takes(item(), 1)
+    assert Member("w").takes(item(alone=True), 32)
+
+
+def test_a_worker_takes_as_many_as_the_depth_says() -> None:
+    member = Member("w")
+    member.take("a-1", item("a"))
+    assert not member.takes(item("b"), 1)
+    assert member.takes(item("b"), 2)
+    member.take("b-1", item("b"))
+    assert not member.takes(item("c"), 2)
+    assert [each.shared for each in member.tries.values()] == [True, True]
+
+
+def test_a_task_alone_shares_with_none() -> None:
+    member = Member("w")
+    member.take("a-1", item("a", alone=True))
+    assert not member.takes(item("b"), 32)
+    assert not member.tries["a-1"].shared
+    other = Member("v")
+    other.take("b-1", item("b"))
+    assert not other.takes(item("a", alone=True), 32)
+
+
+def test_the_worker_with_the_least_to_do_is_chosen() -> None:
+    made = pool(*[0.001] * FEWEST)
+    for name, count in (("u", 3), ("v", 1), ("w", 0), ("x", 0)):
+        made.members[name] = Member(name, address="" if name == "x" else f"tls://{name}")
+        for number in range(count):
+            made.members[name].take(str(number), item())
+    names = {most: made.choose(made.ready(), item(), most) for most in (2, 3)}
+    assert {most: each.name for most, each in names.items() if each} == {2: "v", 3: "w"}
+
+
+def test_a_worker_is_handed_more_when_half_is_done() -> None:
+    made = pool(*[0.001] * FEWEST)
+    made.members["w"] = Member("w", address="tls://w")
+    for number in range(DEEPEST // 2 + 1):
+        made.members["w"].take(str(number), item())
+    assert made.ready() == []
+    del made.members["w"].tries["0"]
+    assert made.ready() == [made.members["w"]]
+
+
+def test_workers_in_excess_of_the_tasks_go_those_that_did_not_come_first() -> None:
+    made = pool()
+    for name, address in (("u", "tls://u"), ("v", ""), ("w", "tls://w"), ("x", "tls://x")):
+        made.members[name] = Member(name, address=address)
+    made.members["u"].take("a-1", item())
+    made.total = 1
+    assert made.surplus() == []  # nobody said how many are to come
+    for expected, names in ((4, ""), (3, "v"), (2, "vw"), (1, "vwx"), (0, "vwx")):
+        made.expected = expected
+        assert "".join(member.name for member in made.surplus()) == names
