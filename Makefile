@@ -1,6 +1,9 @@
 # make demo   install i2lc and run it on a small landscape
 # make test   lint, types, tests
+# make test-hpc  whole runs through a real sbatch and a real qsub, on a one-node Slurm
 # make bench  speed and memory, tables in docs/benchmarks.md and docs/memory.md
+# make reliability
+#             kills and faults tried on real runs, tables in docs/reliability.md
 #
 # PIP_ARGS goes to pip, such as
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -11,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-run
 
-.PHONY: demo test bench clean
+.PHONY: demo test test-hpc bench reliability clean
 
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)
@@ -29,9 +32,19 @@ test: $(VENV)/.installed-dev
 	cd .dev && ../$(BIN)/mypy --config-file ../pyproject.toml -p i2lc
 	$(BIN)/pytest -n 2 --dist loadfile
 
+test-hpc: $(VENV)/.installed-dev
+	@if $(BIN)/python tests/hpc/cluster.py install && $(BIN)/python tests/hpc/cluster.py check; then \
+		$(BIN)/pytest -m hpc tests/hpc; \
+	else \
+		echo "test-hpc is skipped: no Slurm can run on this machine"; \
+	fi
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.memory
+
+reliability: $(VENV)/.installed-dev
+	$(BIN)/python -m reliability
 
 clean:
 	rm -rf $(VENV) $(DEMO)

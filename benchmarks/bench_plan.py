@@ -95,7 +95,7 @@ def write_products(planned: Planned, root: Path) -> None:
             product.write_bytes(b"1")
             few = number == 0 or len(made.inputs) <= ledger.FEW
             record = ledger.record_of(product, made, with_inputs=few)
-            ledger.record_path(product).write_text(json.dumps(record, indent=1, sort_keys=True))
+            ledger.record_path(product).write_text(json.dumps(record))
 
 
 def measure(what: str, folder: Path) -> dict[str, float]:

@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from .._version import __version__
 from ..demo import landscape
@@ -15,6 +14,7 @@ from ..errors import ConfigError, I2lcError
 from . import config as configs
 from . import doctor, ending, plan, status
 from . import run as runs
+from .arguments import Parser
 
 SCHEDULERS = ("debug", "localCluster", "PBS", "Slurm")
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -28,44 +28,35 @@ i2lc doctor -config FILE -scheduler_type Slurm tries each kind of job of a queue
 i2lc VERB -h says more."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, with status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(ending.WRONG, f"i2lc: {message}; see i2lc -h\n")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Give the parser of the main command; every option with one dash or two."""
-    made = _Parser(
+    made = Parser(
         prog="i2lc",
-        allow_abbrev=False,
         description="From a year of Sentinel-2 tiles to a land-cover map.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
-    def option(name: str, **settings: object) -> None:
-        made.add_argument(f"-{name}", f"--{name}", **settings)  # type: ignore[arg-type]
-
-    option("config", type=Path, help="configuration file (.cfg in iota2's syntax, or .yaml)")
-    option("config_ressources", type=Path, help="cpus, memory, walltime of each step's tasks")
-    option("starting_step", default="0", help="first step: number or name (0: the first)")
-    option("ending_step", default="0", help="last step: number or name (0 or -1: the last)")
-    option("only_summary", action="store_true", help="print groups and steps, do nothing")
-    option("scheduler_type", default="localCluster", choices=SCHEDULERS, help="where tasks run")
-    option("nb_parallel_tasks", type=_positive, help="tasks at one time (default: all cores)")
-    option("restart", action="store_true", help="reuse what is done and still true, do the rest")
-    option("restart_from", type=Path, help="restart; reuse only what this task-state file lists")
-    option("fail-fast", action="store_true", help="start nothing more after the first failure")
-    option(
+    made.option("config", type=Path, help="configuration file (.cfg in iota2's syntax, or .yaml)")
+    made.option("config_ressources", type=Path, help="cpus, memory, walltime of each step's tasks")
+    made.option("starting_step", default="0", help="first step: number or name (0: the first)")
+    made.option("ending_step", default="0", help="last step: number or name (0 or -1: the last)")
+    made.option("only_summary", action="store_true", help="print groups and steps, do nothing")
+    made.option(
+        "scheduler_type", default="localCluster", choices=SCHEDULERS, help="where tasks run"
+    )
+    made.option("nb_parallel_tasks", type=_positive, help="tasks at one time (default: all cores)")
+    made.option("restart", action="store_true", help="reuse what is done and still holds")
+    made.option("restart_from", type=Path, help="restart, reuse only what this file lists")
+    made.option("fail-fast", action="store_true", help="start nothing more after the first failure")
+    made.option(
         "execution_graph_files",
         type=Path,
         nargs="+",
         default=[],
         help="write the task graph as picture",
     )
-    option("version", action="version", version=f"i2lc {__version__}")
+    made.option("version", action="version", version=f"i2lc {__version__}")
     return made
 
 

@@ -95,7 +95,7 @@ def how(progress: Progress, stop: Stop) -> str:
     """Say in a few words how the driver ended, for the task-state file."""
     if stop.asked:
         return stop.cause
-    return f"{len(progress.failed)} tasks failed" if progress.failed else "all done"
+    return f"tasks failed: {len(progress.failed)}" if progress.failed else "all done"
 
 
 def again(config: Config, options: Options) -> str:

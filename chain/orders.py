@@ -13,9 +13,13 @@ from . import graph as graphs
 from . import ledger
 from .config import Config
 from .guard import Limits
+from .placement import QUEUES
 from .task import Order
 
 MINUTE = 60
+BESIDE = 300 * 1024**2
+"""Bytes of a job that are not the worker's: its caretaker and the shell. The queue would kill the
+whole job for them, without a word."""
 
 
 def new_run_id() -> str:
@@ -31,8 +35,8 @@ class Orders:
     graph: graphs.Graph
     made: Mapping[str, ledger.Fingerprint]
     run_id: str
-    guarded: bool
-    """Workers are processes of their own, which a guard may end."""
+    kind: str
+    """Scheduler type."""
 
     def log(self, name: str) -> Path:
         """Give the path of the log of a task."""
@@ -71,8 +75,9 @@ class Orders:
         )
 
     def _limits(self, need: Need) -> Limits | None:
-        if not self.guarded:
-            return None
+        if self.kind == "debug":
+            return None  # the guard would end the client
         minutes = self.config.run.stalled_after
         stalled_after = None if minutes is None else minutes * MINUTE
-        return Limits(ram=need.ram, stalled_after=stalled_after)
+        beside = BESIDE if self.kind in QUEUES else 0
+        return Limits(ram=max(need.ram - beside, need.ram // 2), stalled_after=stalled_after)

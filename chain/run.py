@@ -172,8 +172,7 @@ def _execute(
     )
     for note in where.notes:
         say(note)
-    guarded = where.kind != "debug"
-    orders = Orders(work.config, work.plan.graph, work.made, run_id, guarded)
+    orders = Orders(work.config, work.plan.graph, work.made, run_id, where.kind)
     states = StateFile(
         work.root,
         _facts(work, run_id),
@@ -183,7 +182,9 @@ def _execute(
     start = time.monotonic()
     with interrupt.listening(stop, say):
         progress = _drive(work, where, orders, states, todo, stop) if todo else Progress()
-        states.end(ending.how(progress, stop))
+        if warning := states.end(ending.how(progress, stop)):
+            say(warning)
+        lock.leftovers(work.root, _folders(work))  # of tries that were killed
         return ending.conclude(
             work.config,
             work.options,
@@ -234,7 +235,7 @@ def _drive(
                 grow=where.grown,
                 fail_fast=work.options.fail_fast,
             ),
-            watch=Watcher(display, orders, states),
+            watch=Watcher(display, orders, states, stop),
             stop=stop,
         )
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..steps.contract import Unit
 from . import config as configs
 from . import standing
+from .arguments import Parser
 from .standing import STATES, Standing, State, StepStatus, TaskStatus
 
 OK, WRONG = 0, 2
@@ -21,27 +21,16 @@ MOST_NAMED = 20
 """Reasons, and failures, that are named below a step."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, with status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(WRONG, f"i2lc status: {message}; see i2lc status -h\n")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Give the parser of the verb; every option with one dash or two."""
-    made = _Parser(
+    made = Parser(
         prog="i2lc status",
-        allow_abbrev=False,
         description="Tell what -restart would reuse, do and do again. Changes nothing.",
     )
 
-    def option(name: str, **settings: Any) -> None:
-        made.add_argument(f"-{name}", f"--{name}", **settings)
-
-    option("config", type=Path, required=True, metavar="FILE", help="configuration file")
-    option("why", action="store_true", help="say why tasks have to be done")
-    option("json", action="store_true", help="write one JSON document, for programs")
+    made.option("config", type=Path, required=True, metavar="FILE", help="configuration file")
+    made.option("why", action="store_true", help="say why tasks have to be done")
+    made.option("json", action="store_true", help="write one JSON document, for programs")
     return made
 
 

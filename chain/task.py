@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import I2lcError
 from ..steps import disk, ownership, store
 from ..steps.contract import Job
-from ..steps.ownership import Claim
+from ..steps.ownership import Claim, LostRunError
 from . import guard, ledger
 
 LOGGER = "i2lc"
@@ -74,7 +74,8 @@ def execute(order: Order) -> Outcome:
         ):
             _logged(order, start)
     except Exception as caught:  # every failure of a task becomes its outcome
-        error = caught
+        lost = ownership.claim_lost(order.claim)  # then that is the cause, whatever it led to
+        error = LostRunError(lost) if lost else caught
     finally:
         ownership.CLAIM.reset(token)
     kind = type(error).__name__ if error else ""

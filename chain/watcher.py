@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..scheduler.drive import Progress
+from itertools import islice
+
+from ..scheduler.drive import Progress, Stop
+from ..steps.ownership import LostRunError
 from .display import Display
 from .ending import cause
 from .orders import Orders
@@ -18,12 +21,16 @@ class Watcher:
     display : Display
     orders : Orders
     states : StateFile
+    stop : Stop
+        Is set when a task finds that the run has lost the output folder.
     """
 
-    def __init__(self, display: Display, orders: Orders, states: StateFile) -> None:
+    def __init__(self, display: Display, orders: Orders, states: StateFile, stop: Stop) -> None:
+        self._stop = stop
         self._display = display
         self._orders = orders
         self._states = states
+        self._blocked = 0
 
     def __call__(self, what: str, key: str, progress: Progress) -> None:
         """Pass an event on."""
@@ -48,9 +55,11 @@ class Watcher:
         told = cause(key, progress.first_failure[key], self._orders)
         log = self._orders.log(key)
         self._states.note(what, key, error=told, log=str(log))
+        if getattr(progress.first_failure[key], "kind", "") == LostRunError.__name__:
+            self._stop.asked, self._stop.cause = True, told
         if what == "retried":
             return f"failed, tried again: {key}: {told} (log: {log})"
-        for behind, before in progress.blocked.items():
-            if before == key:
-                self._states.note("blocked", behind, cause=key)
+        for behind, before in islice(progress.blocked.items(), self._blocked, None):
+            self._states.note("blocked", behind, cause=before)
+        self._blocked = len(progress.blocked)
         return f"FAILED {key}: {told} (log: {log})"

@@ -106,7 +106,11 @@ def text(
         "",
     ]
     if entries:
-        parts += [KILLS.format(count=len(entries), lives=lives), page.kills_by_kind(entries), ""]
+        parts += [
+            KILLS.format(count=len(entries), lives=lives, delay=kills.MOST_DELAY),
+            page.kills_by_kind(entries),
+            "",
+        ]
         parts += [PLACES, page.kills_by_place(entries), "", page.failures(entries)]
     if told:
         parts += [BROKEN, page.faults(told), ""]
@@ -117,9 +121,11 @@ KILLS = """## Kills
 
 {count} kills in {lives} lives. A life is a run that is killed at a random moment and restarted with
 `-restart`, again and again until it ends; then its products are compared byte by byte with those
-of the undisturbed run. Signals go to the client alone, to the client and all its workers, or to
-one worker, a busy one if there is one. After a kill of the client alone, the restart comes in half
-of the cases at once, while workers of the dead run may still live, and else when they are gone.
+of the undisturbed run. The moment is drawn over the length of a run, or, so that short groups of
+steps are hit too, within {delay} s of the beginning of a random group. Signals go to the client
+alone, to the client and all its workers, or to one worker, a busy one if there is one. After a
+kill of the client alone, the restart comes in half of the cases at once, while workers of the dead
+run may still live, and else when they are gone.
 
 - *tasks kept*: tasks whose every product was recorded when the run was restarted; *ran again
   though done*: those of them that the restarted run started (log, file or record changed).
@@ -145,9 +151,7 @@ def main() -> int:
         root, length = undisturbed(made)
         _say(f"undisturbed run: {length:.1f} s")
         told = [] if options.only == "kills" else list(tried_faults(made, root))
-        entries = (
-            [] if options.only == "faults" else list(tried_kills(made, root, length, options))
-        )
+        entries = [] if options.only == "faults" else list(tried_kills(made, root, length, options))
     written = text(entries, told, length, options)
     options.page.write_text(written, encoding="utf-8")
     sys.stdout.write(written)

@@ -21,7 +21,7 @@ def _steps(before: dict[str, object], first: str) -> set[str]:
 
 
 def changed_rate(story: Story) -> None:
-    """Another learning rate: training and what follows, not the samples."""
+    """Change the learning rate: training and what follows run, not the samples."""
     story.whole_copy()
     before = story.done()
     config = story.scene.variant(story.name, learning_rate="[0.002]")
@@ -32,7 +32,7 @@ def changed_rate(story: Story) -> None:
 
 
 def new_tile(story: Story) -> None:
-    """A run on one tile, then on two: the first one is not indexed again."""
+    """Run on one tile, then on two: the first one is not indexed again."""
     first, second = story.scene.tiles
     config = story.scene.variant(story.name, list_tile=f'"{first}"')
     story.expect_status(here(config), 0)
@@ -46,7 +46,7 @@ def new_tile(story: Story) -> None:
 
 
 def narrowed(story: Story) -> None:
-    """-restart_from names fewer tasks than are done, and one that is not."""
+    """List fewer tasks for -restart_from than are done, and one that is not."""
     root = story.whole_copy()
     config = story.scene.variant(story.name)
     before = story.done()
@@ -64,7 +64,7 @@ def narrowed(story: Story) -> None:
 
 
 def refused(story: Story) -> None:
-    """remove_output_path False with products there: an error that names -restart."""
+    """Start anew with remove_output_path False: an error that names -restart."""
     root = story.whole_copy()
     before = _snapshot(root)
     config = story.scene.variant(story.name, remove_output_path="False")
@@ -76,7 +76,7 @@ def refused(story: Story) -> None:
 
 
 def looked_at(story: Story) -> None:
-    """i2lc status tells what is to do and changes nothing."""
+    """Ask i2lc status what is to do: it changes nothing."""
     root = story.whole_copy()
     lost = root / "final" / "RESULTS.txt"
     lost.unlink()
@@ -86,7 +86,7 @@ def looked_at(story: Story) -> None:
         ended = status_of(config, *options)
         story.expect_status(ended, 0)
         if options == ("--why",):
-            story.hear(ended, r"^.*report/all.*missing.*$")
+            story.hear(ended, r"^ *output missing: final/RESULTS.txt$")
     story.expect(_snapshot(root) == before, "status changed the folder")
     story.finish(config)
 

@@ -7,8 +7,8 @@ import re
 from .runs import Run
 from .story import Fault, Story
 
-SMALL = 'training : { nb_cpu : 1, ram : "200mb" }\n'
-"""Less than a worker takes that has imported anything."""
+SMALL = 'training : { nb_cpu : 1, ram : "500mb" }\n'
+"""Less than a worker takes with the process in which it trains."""
 RETRIES = 4
 
 

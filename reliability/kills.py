@@ -15,7 +15,7 @@ from pathlib import Path
 from i2lc.chain.recipe import GROUPS, STEPS
 
 from . import scene as scenes
-from .runs import KINDS, Run
+from .runs import KINDS, MissedError, Run
 from .scene import Scene
 
 OPTIONS = ("-nb_parallel_tasks", "2")
@@ -24,6 +24,11 @@ ORPHAN_LIMIT = 60.0
 """Seconds after which no process of a run may live whose client is dead."""
 MOST_TIME = 240.0
 """Seconds that a client may take after a worker was killed."""
+AIMED = 0.6
+"""Share of the kills whose moment is drawn from the beginning of a group of steps on: most
+groups are so short here that moments of the whole run would seldom hit them."""
+MOST_DELAY = 0.4
+"""Seconds after the beginning of a group, at most."""
 GROUP_OF = {step.name: step.group for step in STEPS}
 START, BETWEEN = "start", "between tasks"
 PLACES = (START, *GROUPS, BETWEEN)
@@ -162,8 +167,7 @@ class Life:
 
     def _next(self, run: Run, dealt: Iterator[Blow]) -> Entry | None:
         """Kill a run at a random moment; None when it ended before, or no kill is left."""
-        moment = self._rng.uniform(0, self._length)
-        if run.wait(moment):
+        if not self._reached(run):
             return None
         blow = next(dealt, None)
         if blow is None or not self._ready(run, blow):
@@ -172,6 +176,17 @@ class Life:
         entry = self._strike(run, blow)
         self.entries.append(entry)
         return entry
+
+    def _reached(self, run: Run) -> bool:
+        """Wait for a random moment, of the run or of a group; tell whether the run came so far."""
+        group = self._rng.choice(GROUPS) if self._rng.random() < AIMED else None
+        if group is None:
+            return not run.wait(self._rng.uniform(0, self._length))
+        try:
+            run.wait_for(*(step for step, home in GROUP_OF.items() if home == group))
+        except MissedError:
+            return False
+        return not run.wait(self._rng.uniform(0, MOST_DELAY))
 
     def _ready(self, run: Run, blow: Blow) -> bool:
         """Wait for a worker when one is to be killed; tell whether the run can be hit."""

@@ -43,8 +43,8 @@ class Scene:
         """
         text = self.config.read_text(encoding="utf-8")
         for key, value in {"output_path": f'"{output}"', **keys}.items():
-            pattern = rf'("?\b{re.escape(key)}"?\s*:\s*).*'
-            text, count = re.subn(pattern, lambda found, value=value: found[1] + value, text)
+            pattern, kept = rf'("?\b{re.escape(key)}"?\s*:\s*).*', value.replace("\\", r"\\")
+            text, count = re.subn(pattern, rf"\g<1>{kept}", text)
             assert count == 1, f"{key} stands {count} times in {self.config}"
         if limits:
             lines = "".join(f" {key} : {value}\n" for key, value in limits.items())

@@ -51,7 +51,7 @@ class Story:
         found = re.search(pattern, ended.text, re.MULTILINE)
         self.expect(found, f"nobody said {pattern!r}: {ended.text[-1500:]}")
         if found and not self.said:
-            self.said = self.shortened(found[0])
+            self.said = self.shortened(found[0]).strip()
 
     def shortened(self, text: str) -> str:
         """Give a sentence without the folder of the landscape, which is of no interest."""
@@ -85,11 +85,13 @@ class Story:
         self.expect(not again, f"ran again though done: {', '.join(again)}")
         other = scenes.differences(self.root, self.undisturbed)
         self.expect(not other, f"differ from the undisturbed run: {', '.join(other)}")
-        self.notes.append(f"{len(before)} tasks kept")
+        if before:
+            self.notes.append(f"{len(before)} tasks kept")
 
     def expect_redone(self, before: dict[str, object], expected: set[str]) -> None:
         """Expect exactly some of the tasks to have run since their marks were taken."""
         again = set(scenes.ran_again(self.root, before))
+        self.notes.append(f"{len(before) - len(again)} tasks kept, ran again: {len(again)}")
         more, less = sorted(again - expected), sorted(expected - again)
         self.expect(not more, f"ran without need: {', '.join(more)}")
         self.expect(not less, f"did not run: {', '.join(less)}")

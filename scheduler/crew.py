@@ -21,6 +21,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.security import Security
 
 SETTINGS: dict[str, Any] = {
+    "distributed.deploy.lost-worker-timeout": "365d",  # `Pools` gives up workers, not dask
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.no-workers-timeout": None,  # a job may wait in its queue for hours
     "distributed.scheduler.work-stealing": False,
@@ -28,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.memory.terminate": 1.25,  # the guard of a task, which says why, is first
 }
 """Settings of dask, for scheduler and workers."""
 LEVEL = logging.CRITICAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import signal
@@ -50,6 +51,9 @@ class LocalPlace:
     dashboard : str
         Address that the dashboard is bound to.
     """
+
+    rest = math.inf
+    """Idle workers of this machine hold little."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """What is known of a pool: its workers, its tasks, and how many tasks a worker is handed.
 
 A long task has its worker to itself. Messages take milliseconds, though, and a worker that gets
-one short task at a time mostly waits. So a worker of a pool whose tasks have all been short of
-late is handed several, which it runs one after another.
+one short task at a time mostly waits. So a worker of a pool whose tasks have been short of late,
+in the mean, is handed several, which it runs one after another.
 
 When such a worker dies, nobody knows which of its tasks killed it. Each runs again, **alone** on
 a worker, and none counts as failed; a task that kills a worker that it had to itself is the
@@ -22,13 +22,13 @@ from .needs import Need
 DEEPEST = 32
 """Most tasks handed to a worker."""
 SHORT = 0.05
-"""Seconds; a pool with a task that took longer of late hands out one at a time."""
+"""Seconds; a pool whose tasks take longer in the mean hands out one at a time."""
 QUEUED = 0.2
 """Seconds of work handed to a worker."""
 FEWEST = 4
 """Tasks that must have ended before a pool's tasks are believed to be short."""
-FADING = 0.95
-"""What is left of the slowest time at the next task, if that is shorter."""
+WEIGHT = 0.1
+"""Weight of the last task in the moving mean; a pause of a busy machine must not decide."""
 
 
 @dataclass(eq=False)
@@ -100,20 +100,22 @@ class Pool:
     """Most workers that the place was seen to give; None if not known."""
     refused: str = ""
     """Why the place gives no worker."""
-    _slowest: float = 0.0
+    wanted: float = 0.0
+    """Monotonic second at which a task last waited for a worker."""
+    _mean: float = 0.0
     _ended: int = 0
 
     def note(self, seconds: float) -> None:
         """Learn how long a task took."""
-        self._slowest = max(seconds, self._slowest * FADING)
         self._ended += 1
+        self._mean += max(WEIGHT, 1 / self._ended) * (seconds - self._mean)
 
     @property
     def depth(self) -> int:
         """Tasks that a worker may be handed at one time."""
-        if self._ended < FEWEST or self._slowest > SHORT:
+        if self._ended < FEWEST or self._mean > SHORT:
             return 1
-        return min(DEEPEST, int(QUEUED / max(self._slowest, 1e-3)))
+        return min(DEEPEST, int(QUEUED / max(self._mean, 1e-3)))
 
     @property
     def busy(self) -> int:
@@ -145,3 +147,12 @@ class Pool:
         idle = [member for member in self.members.values() if member.idle]
         idle.sort(key=lambda member: bool(member.address))
         return idle[: max(len(self.members) - max(self.expected, self.total), 0)]
+
+    def resting(self, now: float, seconds: float) -> list[Member]:
+        """Give the workers for which there has been nothing to do for so long."""
+        if self.pending:
+            self.wanted = now
+        since = now - seconds
+        if self.wanted > since:
+            return []
+        return [each for each in self.members.values() if each.idle and each.heard <= since]

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty
-from typing import Any, Protocol
+from typing import Any
 
 from distributed import Future
 from distributed.scheduler import KilledWorker
@@ -26,6 +26,7 @@ from ..errors import I2lcError
 from .crew import Call, Crew, Ends, Event, Joined, Left, Stranded
 from .drive import Ended
 from .needs import Need, clock
+from .place import Place
 from .pool import Member, Pool, Try
 
 LOOK_SECONDS = 0.5
@@ -54,34 +55,6 @@ class _Flight:
     pool: Pool
     member: Member
     future: Future
-
-
-class Place(Protocol):
-    """Where workers come from."""
-
-    def most(self, need: Need) -> int:
-        """Give the most workers of a pool."""
-
-    def room(self, need: Need, running: Mapping[Need, int]) -> bool:
-        """Tell whether one more task with a need may run beside so many others."""
-
-    def crowded(self, workers: Mapping[Need, int]) -> bool:
-        """Tell whether these are too many workers to hold; idle ones are closed then."""
-
-    def spec(self, name: str, need: Need, pool: str) -> dict[str, Any]:
-        """Give the class and the options of a worker, for `distributed.SpecCluster`."""
-
-    def scheduler(self) -> dict[str, Any]:
-        """Give the options of the scheduler: its addresses."""
-
-    def cause(self, name: str) -> str | None:
-        """Say why a worker that was asked for will not come; None while all is well."""
-
-    def end(self) -> None:
-        """End at once what runs on this machine; nothing will be asked for any more."""
-
-    def close(self) -> None:
-        """Remove what the place has written; all workers have ended."""
 
 
 class Pools:
@@ -256,6 +229,7 @@ class Pools:
                 elif now - member.left > RETURN_SECONDS:
                     self._drop(pool, [member])
             self._drop(pool, pool.surplus())
+            self._drop(pool, pool.resting(now, self._place.rest))
 
     def _recall(self, pool: Pool, member: Member, now: float) -> None:
         """Take back what waits behind a task that is not short after all."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import dask
-from dask_jobqueue.pbs import PBSJob as DaskPBSJob
-from dask_jobqueue.slurm import SLURMJob as DaskSLURMJob
 from distributed.deploy.spec import ProcessInterface
 
+from .dask_jobs import PBSJob as DaskPBSJob
+from .dask_jobs import SLURMJob as DaskSLURMJob
 from .needs import Need, clock
 from .queue_answers import said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import secrets
 import shutil
 import subprocess
@@ -26,6 +27,9 @@ PATIENCE = 15.0
 """Seconds for which an answer of the queue is taken as true, and a new job not missed."""
 CANCEL_SECONDS = 60.0
 LOG_LINES = 3
+CAUSE = re.compile(
+    r"error|exception|not found|no module|no such|denied|killed|cancelled|cannot", re.I
+)
 PREFIX = ".i2lc-tls-"
 LOOPBACK = "127.0.0.1:0"
 
@@ -104,6 +108,9 @@ class QueuePlace:
     ConfigError
         When a command of the queue or the interface is missing on this machine.
     """
+
+    rest = 30.0
+    """An idle job keeps nodes from others, the run's own pools among them."""
 
     def __init__(
         self,
@@ -232,7 +239,7 @@ class QueuePlace:
     def _ended(self, name: str, asked: _Asked) -> str:
         pool = asked.request.pool
         log = asked.request.logs / self.kind.log.format(pool=pool, name=name, job=asked.job)
-        told = _last_lines(log)
+        told = _last_words(log)
         return f"job {asked.job} of pool {pool} ended{f': {told}' if told else ''} (log: {log})"
 
     def pending(self, name: str) -> str:
@@ -273,9 +280,12 @@ def _check_interface(name: str) -> None:
         )
 
 
-def _last_lines(log: Path) -> str:
+def _last_words(log: Path) -> str:
+    """Give the lines of a job's output that sound like a cause, or its last ones."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return " / ".join([line.strip() for line in lines if line.strip()][-LOG_LINES:])
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(" ")]
+    causes = [line for line in lines if CAUSE.search(line) and " - INFO - " not in line]
+    return " / ".join((causes or lines)[-LOG_LINES:])

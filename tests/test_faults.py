@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from reliability import scene as scenes
 from reliability.__main__ import FAULTS
 from reliability.runs import here

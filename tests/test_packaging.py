@@ -157,7 +157,7 @@ def test_the_layers_test_sees_an_arrow() -> None:
     assert ("chain.cli", "demo.landscape") in found
     assert ("chain.recipe", "steps.training") in found
     assert ("steps.training", "nn_bank.training") in found
-    assert ("steps.store", "errors") in found
+    assert ("steps.disk", "errors") in found
 
 
 def test_modules_do_not_import_in_circles() -> None:

@@ -168,8 +168,8 @@ def test_the_values_of_the_seed_arrive_in_the_settings(tmp_path: Path) -> None:
     assert step["polygons"]["split_ground_truth"] is True
     assert step["polygons"]["random_seed"] == 0
     assert step["tile_index"]["s2_path"] == Path("/prefix/datalocal1/share/PARCELLE/S2/")
-    assert step["samples"]["temporal_resolution"] == 10
-    assert step["classification"]["proj"] == "EPSG:2154"
+    assert step["envelopes"]["temporal_resolution"] == 10
+    assert step["polygons"]["proj"] == "EPSG:2154"
     assert made.units.resolution == (10.0, 10.0)
     assert step["selection"]["sample_selection"] == {
         "sampler": "periodic",

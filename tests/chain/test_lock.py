@@ -364,3 +364,16 @@ def test_leftovers_of_dead_runs_go(tmp_path: Path) -> None:
     files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert files == [f"{LOCK}.young", "a/.tmp-new-1-7-x.tif", "a/x.tif"]
     assert lock.leftovers(tmp_path, ["a"]) == 1
+
+
+def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path)
+
+    def write(*_: object, **__: object) -> None:
+        raise AssertionError("a file was written")
+
+    monkeypatch.setattr(Path, "touch", write)
+    state = lock.describe(tmp_path, writes=False)
+    assert state is not None
+    assert state.holder == ownership.read(tmp_path)
+    assert -1 < state.age < 5

@@ -1,6 +1,7 @@
 """A Slurm of one node, with its Torque commands, on this machine; for tests and from the shell.
 
     sudo python tests/hpc/cluster.py install         # the Debian packages, where missing
+    python tests/hpc/cluster.py check                # says why none can run here, if so
     sudo python tests/hpc/cluster.py start FOLDER    # says which SLURM_CONF to export
     sudo python tests/hpc/cluster.py stop FOLDER
 
@@ -218,8 +219,8 @@ def _end(pid_file: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Install, start or stop from the shell."""
     what = arguments[0] if arguments else ""
-    if what == "install":
-        problem = install()
+    if what in {"install", "check"}:
+        problem = install() if what == "install" else why_not()
         sys.stdout.write(problem + "\n" if problem else "")
         return 1 if problem else 0
     if what not in {"start", "stop"} or len(arguments) != 2:

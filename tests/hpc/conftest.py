@@ -23,6 +23,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("hpc")
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def resource_file(path, site=SITE, default=SMALL, training=TRAINING):
     return path
 
 
-def i2lc(*arguments, timeout=280):
+def i2lc(*arguments, timeout=600):
     """Start the command line in a process of its own; give status and text."""
     done = subprocess.run(
         [sys.executable, "-m", "i2lc.chain.cli", *map(str, arguments)],

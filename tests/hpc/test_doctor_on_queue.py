@@ -9,6 +9,7 @@ from conftest import TRAINING, i2lc, resource_file
 
 from i2lc._version import __version__
 from i2lc.demo import landscape
+from tests.conftest import with_keys
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +89,7 @@ def test_wrong_partition(queue, config):
 
 
 def test_output_folder_that_cannot_be_written(queue, config):
-    copy = config.with_name("unwritable.cfg")
-    root = str(config.parent / "results")
-    text = config.read_text()
-    assert root in text
-    copy.write_text(text.replace(root, "/proc/i2lc-results"))
+    copy = with_keys(config, "unwritable.cfg", output_path='"/proc/i2lc-results"')
     status, text = i2lc(
         "doctor",
         "-config",

@@ -25,14 +25,15 @@ def item(key: str = "a", alone: bool = False) -> Try:
         ([], 1),
         ([0.001] * (FEWEST - 1), 1),
         ([0.001] * FEWEST, DEEPEST),
-        ([0.02] * FEWEST, 10),
-        ([0.05] * FEWEST, 4),
+        ([0.03] * FEWEST, 6),
+        ([0.048] * FEWEST, 4),
         ([0.051] * FEWEST, 1),
         ([3600.0] * FEWEST, 1),
-        ([0.001] * 100 + [0.06], 1),  # one long task is enough
-        ([0.06] + [0.001] * 3, 1),
-        ([0.06] + [0.001] * 4, 4),  # and is forgotten
-        ([0.06] + [0.001] * 200, DEEPEST),
+        ([0.001] * 100 + [0.3], 6),  # a pause of the machine
+        ([0.001] * 100 + [1.0], 1),  # a long task
+        ([0.001] * 100 + [1.0] + [0.001] * 50, DEEPEST),  # is forgotten
+        ([0.1] + [0.001] * 3, 7),  # the first pays for imports
+        ([0.01, 0.2] * 5, 1),
     ],
 )
 def test_only_short_tasks_share_a_worker(seconds: list[float], depth: int) -> None:

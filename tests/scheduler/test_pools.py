@@ -250,18 +250,34 @@ def test_a_killed_worker_takes_only_its_task_with_it(
     assert type(ended[f"{name}/1"].error).__name__ == "KilledWorker"
 
 
-@pytest.mark.parametrize("killer", [3, 700])
+def hoard(size: int) -> int:
+    hoarded = bytearray(size)
+    time.sleep(30)
+    return len(hoarded)
+
+
+def test_a_task_over_its_memory_is_ended() -> None:
+    executor = opened()
+    try:
+        ended = run(executor, {"large/1": (hoard, GIB)}, Need(1, GIB // 2))
+        assert run(executor, {"small/1": (double, 2)}, Need(1, GIB // 2))["small/1"].result == 4
+    finally:
+        executor.close()
+    assert type(ended["large/1"].error).__name__ == "KilledWorker"
+
+
+@pytest.mark.parametrize("killer", [3, 250])
 def test_among_short_tasks_only_the_one_that_kills_is_to_blame(killer: int) -> None:
     executor = opened()
     try:
-        calls = {f"s/{k}": (be_killed if k == killer else double, k) for k in range(1000)}
+        calls = {f"s/{k}": (be_killed if k == killer else double, k) for k in range(300)}
         ended = run(executor, calls)
         assert executor._pool(ONE).depth > 1
     finally:
         executor.close()
     assert [key for key, each in ended.items() if each.error] == [f"s/{killer}"]
     assert type(ended[f"s/{killer}"].error).__name__ == "KilledWorker"
-    assert all(ended[f"s/{k}"].result == 2 * k for k in range(1000) if k != killer)
+    assert all(ended[f"s/{k}"].result == 2 * k for k in range(300) if k != killer)
 
 
 def test_a_long_task_among_short_ones_holds_up_none() -> None:

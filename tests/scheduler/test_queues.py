@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from i2lc.errors import ConfigError
 from i2lc.scheduler import queue_answers, queue_jobs, queues, security
 from i2lc.scheduler.needs import GIB, Need, Site
+from i2lc.scheduler.pool import Member, Pool, Try
 from i2lc.scheduler.queue_answers import said
 from i2lc.scheduler.queue_jobs import Leave, leave
 
@@ -355,9 +357,13 @@ def test_a_job_that_ended_without_its_worker_is_told_with_its_log(commands, tmp_
     place = place_of("Slurm", tmp_path)
     submitted(place, "cpu-0", CPU, "cpu")
     log = tmp_path / "jobs" / "i2lc-cpu-41.err"
-    log.write_text("module: command not found\n\nNo module named distributed\n")
+    log.write_text(
+        "Welcome to node 7\nmodule: command not found\nTraceback:\n  File error.py\n\n"
+        "ModuleNotFoundError: No module named distributed\nbye\n"
+    )
     assert place.cause("cpu-0") == (
-        "job 41 of pool cpu ended: module: command not found / No module named distributed "
+        "job 41 of pool cpu ended: module: command not found / "
+        "ModuleNotFoundError: No module named distributed "
         f"(log: {log})"
     )
     assert place.pending("cpu-0") == "job 41: ended"
@@ -484,3 +490,28 @@ def test_jobs_are_cancelled_one_by_one_when_the_queue_did_not_take_them_all(comm
     place.end()
     asyncio.run(job.close())
     assert (tmp_path / "cancelled").read_text() == "41\n41\n"
+
+
+def test_importing_leaves_ctrl_c_alone():
+    code = (
+        "import signal\n"
+        "import i2lc.scheduler.queues\n"
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
+    )
+    done = subprocess.run([PYTHON, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "True\n"
+
+
+def test_idle_jobs_are_given_back_so_that_other_pools_get_nodes(commands, tmp_path):
+    idle, busy, coming = Member("a", "tls://1", heard=50.0), Member("b", "tls://2"), Member("c")
+    busy.tries = {"key": Try("key", print, None)}
+    pool = Pool(CPU, "cpu", members={"a": idle, "b": busy, "c": coming}, total=1)
+    rest = place_of("Slurm", tmp_path).rest
+    assert rest == 30.0
+    assert pool.resting(79.0, rest) == [coming]
+    assert pool.resting(80.0, rest) == [idle, coming]
+    pool.pending.append(Try("next", print, None))
+    assert pool.resting(90.0, rest) == []
+    pool.pending.clear()
+    assert pool.resting(119.0, rest) == []
+    assert pool.resting(120.0, rest) == [idle, coming]
