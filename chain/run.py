@@ -235,7 +235,7 @@ def _drive(
                 grow=where.grown,
                 fail_fast=work.options.fail_fast,
             ),
-            watch=Watcher(display, orders, states, stop),
+            watch=Watcher(display, orders, states, executor.news, stop),
             stop=stop,
         )
 

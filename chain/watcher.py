@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
 from ..scheduler.drive import Progress, Stop
@@ -21,11 +22,21 @@ class Watcher:
     display : Display
     orders : Orders
     states : StateFile
+    news : callable
+        Gives what else there is to say.
     stop : Stop
         Is set when a task finds that the run has lost the output folder.
     """
 
-    def __init__(self, display: Display, orders: Orders, states: StateFile, stop: Stop) -> None:
+    def __init__(
+        self,
+        display: Display,
+        orders: Orders,
+        states: StateFile,
+        news: Callable[[], list[str]],
+        stop: Stop,
+    ) -> None:
+        self._news = news
         self._stop = stop
         self._display = display
         self._orders = orders
@@ -36,6 +47,8 @@ class Watcher:
         """Pass an event on."""
         if what != "tick":
             self._note(what, key, progress)
+        for line in self._news():
+            self._display.say(line)
         if warning := self._states.write():
             self._display.say(warning)
 

@@ -121,8 +121,8 @@ KILLS = """## Kills
 
 {count} kills in {lives} lives. A life is a run that is killed at a random moment and restarted with
 `-restart`, again and again until it ends; then its products are compared byte by byte with those
-of the undisturbed run. The moment is drawn over the length of a run, or, so that short groups of
-steps are hit too, within {delay} s of the beginning of a random group. Signals go to the client
+of the undisturbed run. The moment is drawn over the length of a run, or, so that short steps are
+hit too, within {delay} s of the beginning of a step of a random group. Signals go to the client
 alone, to the client and all its workers, or to one worker, a busy one if there is one. After a
 kill of the client alone, the restart comes in half of the cases at once, while workers of the dead
 run may still live, and else when they are gone.

@@ -65,7 +65,8 @@ def _broken_band(story: Story, damage: Callable[[Path], None]) -> None:
         run.between("selection", lambda: damage(band))
         ended = run.end()
     story.expect_status(ended, 1)
-    story.hear(ended, rf"^step samples, unit {tile}_strip_\d: .*{band.name}.*$")
+    story.hear(ended, rf"^step samples, unit {tile}_strip_\d: .*{band.name} cannot be read: .*$")
+    story.expect("See previous" not in story.said, "the cause itself was not said")
     done = story.done()
     others = {name for name in done if name.startswith("samples/") and tile not in name}
     story.expect(others, "samples of the other tile were not taken, which do not depend on it")

@@ -25,10 +25,10 @@ ORPHAN_LIMIT = 60.0
 MOST_TIME = 240.0
 """Seconds that a client may take after a worker was killed."""
 AIMED = 0.6
-"""Share of the kills whose moment is drawn from the beginning of a group of steps on: most
-groups are so short here that moments of the whole run would seldom hit them."""
-MOST_DELAY = 0.4
-"""Seconds after the beginning of a group, at most."""
+"""Share of the kills that are aimed at a step of a random group: most groups are so short here
+that moments of the whole run would seldom hit them."""
+MOST_DELAY = 0.1
+"""Seconds after the beginning of the step, at most."""
 GROUP_OF = {step.name: step.group for step in STEPS}
 START, BETWEEN = "start", "between tasks"
 PLACES = (START, *GROUPS, BETWEEN)
@@ -178,12 +178,13 @@ class Life:
         return entry
 
     def _reached(self, run: Run) -> bool:
-        """Wait for a random moment, of the run or of a group; tell whether the run came so far."""
-        group = self._rng.choice(GROUPS) if self._rng.random() < AIMED else None
-        if group is None:
+        """Wait for a random moment, of the run or of a step; tell whether the run came so far."""
+        if self._rng.random() > AIMED:
             return not run.wait(self._rng.uniform(0, self._length))
+        group = self._rng.choice(GROUPS)
+        step = self._rng.choice([step for step, home in GROUP_OF.items() if home == group])
         try:
-            run.wait_for(*(step for step, home in GROUP_OF.items() if home == group))
+            run.wait_for(step)
         except MissedError:
             return False
         return not run.wait(self._rng.uniform(0, MOST_DELAY))

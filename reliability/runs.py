@@ -137,22 +137,22 @@ class Run:
             raise AssertionError(f"the run did not end in {seconds:.0f} s:\n{self.text}")
         return self.ended
 
-    def wait_for(self, *steps: str, seconds: float = 120) -> None:
-        """Wait until a task of one of some steps begins its log.
+    def wait_for(self, step: str, seconds: float = 120) -> None:
+        """Wait until a task of a step begins its log.
 
         Raises
         ------
         MissedError
             The run ended before.
         """
-        folders = [self.root / "logs" / step for step in steps]
+        folder = self.root / "logs" / step
         until = time.monotonic() + seconds
-        while not any(map(self._begun, folders)):
+        while not self._begun(folder):
             if self.status is not None:
-                raise MissedError(f"the run ended before {steps} were seen:\n{self.text}")
+                raise MissedError(f"the run ended before {step} was seen:\n{self.text}")
             if time.monotonic() > until:
                 self.strike("client with workers", signal.SIGKILL)
-                raise MissedError(f"no task of {steps} in {seconds:.0f} s:\n{self.text}")
+                raise MissedError(f"no task of {step} in {seconds:.0f} s:\n{self.text}")
             time.sleep(POLL)
 
     def _begun(self, folder: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,8 +55,8 @@ class Story:
             self.said = self.shortened(found[0]).strip()
 
     def shortened(self, text: str) -> str:
-        """Give a sentence without the folder of the landscape, which is of no interest."""
-        return text.replace(f"{self.scene.folder}/", "")
+        """Give a sentence without the folder of the landscape and the name of this machine."""
+        return text.replace(f"{self.scene.folder}/", "").replace(socket.gethostname(), "HOST")
 
     def whole_copy(self) -> Path:
         """Begin with a copy of the undisturbed run, times included; give its folder."""

@@ -45,6 +45,9 @@ class Executor(Protocol):
     def next_done(self, timeout: float) -> Ended | None:
         """Wait for a task to end, at most `timeout` seconds; None when none did."""
 
+    def news(self) -> list[str]:
+        """Give what the user should know and was not told yet."""
+
     def expect(self, need: Need, tasks: int) -> None:
         """Learn how many tasks with this need have not ended; 0 lets the pool's workers go."""
 

@@ -51,6 +51,10 @@ class InProcess:
         except Exception as error:  # told to the driver, as a worker's would be
             return Ended(key, error=error)
 
+    def news(self) -> list[str]:
+        """Give nothing: all that happens is a task."""
+        return []
+
     def expect(self, need: Need, tasks: int) -> None:
         """Learn how many tasks have not ended; of no use here."""
 

@@ -124,6 +124,10 @@ class LocalPlace:
         """Say why a worker that was asked for will not come; None while all is well."""
         return self._causes.get(name)
 
+    def pending(self, name: str) -> str:  # noqa: ARG002
+        """Say nothing: a worker of this machine starts, or fails, in seconds."""
+        return ""
+
     def end(self) -> None:
         """Kill all workers and what they have started."""
         self.ending = True

@@ -32,6 +32,9 @@ class Place(Protocol):
     def cause(self, name: str) -> str | None:
         """Say why a worker that was asked for will not come; None while all is well."""
 
+    def pending(self, name: str) -> str:
+        """Say where a worker stands that was asked for and is not there; empty if not known."""
+
     def end(self) -> None:
         """End at once what runs on this machine; nothing will be asked for any more."""
 

@@ -98,6 +98,9 @@ class Pool:
     """Tasks that have not ended, those included that were not submitted; None if not told."""
     most: int | None = None
     """Most workers that the place was seen to give; None if not known."""
+    without: float | None = None
+    """Monotonic second since which it has tasks and no worker."""
+    delay_told: bool = False
     refused: str = ""
     """Why the place gives no worker."""
     wanted: float = 0.0

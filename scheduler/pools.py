@@ -33,6 +33,8 @@ LOOK_SECONDS = 0.5
 """Time between two looks at what no event tells."""
 RETURN_SECONDS = 20.0
 """Time in which a worker that died may come back by itself; then another is asked for."""
+PATIENCE_SECONDS = 60.0
+"""Time without a worker after which the user is told what a pool waits for."""
 HELD_UP_SECONDS = 1.0
 """Time without a task's end after which a worker gives back what waits on it."""
 MOST_MOVES = 2
@@ -73,6 +75,7 @@ class Pools:
         self._pools: dict[Need, Pool] = {}
         self._flying: dict[str, _Flight] = {}
         self._ended: deque[Ended] = deque()
+        self._news: list[str] = []
         self._looked = 0.0
         self._started = 0
         self._closed = False
@@ -99,6 +102,11 @@ class Pools:
         pool = self._pool(need)
         pool.total += 1
         pool.pending.append(Try(key, function, argument))
+
+    def news(self) -> list[str]:
+        """Give what the user should know and was not told yet: pools that wait for a worker."""
+        told, self._news = self._news, []
+        return told
 
     def expect(self, need: Need, tasks: int) -> None:
         """Learn how many tasks with a need have not ended; workers in excess of them go."""
@@ -230,6 +238,19 @@ class Pools:
                     self._drop(pool, [member])
             self._drop(pool, pool.surplus())
             self._drop(pool, pool.resting(now, self._place.rest))
+            self._note_delay(pool, now)
+
+    def _note_delay(self, pool: Pool, now: float) -> None:
+        """Tell once why a pool waits long for its first worker, in the queue's words."""
+        if not pool.total or any(member.address for member in pool.members.values()):
+            pool.without = None
+            return
+        pool.without = pool.without or now
+        if pool.delay_told or now - pool.without < PATIENCE_SECONDS:
+            return
+        if state := self._place.pending(next(iter(pool.members), "")):
+            pool.delay_told = True
+            self._news.append(f"waiting for a worker with {pool.need}: {state}")
 
     def _recall(self, pool: Pool, member: Member, now: float) -> None:
         """Take back what waits behind a task that is not short after all."""

@@ -42,6 +42,7 @@ PAUSES = (5.0, 20.0)
 """Seconds before a submission is tried again."""
 DASK = {
     "DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "False",
+    "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False",  # the guard of a task says why
     "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
     "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",
     "MALLOC_TRIM_THRESHOLD_": "65536",

@@ -190,7 +190,7 @@ class FeatureReader:
             window = Window(cols.start, rows.start, size[1], size[0])
             return raster.read(1, window=window).astype(dtype, copy=False)
         except RasterioError as error:
-            raise InputError(f"{path} cannot be read: {error}") from error
+            raise InputError(f"{path} cannot be read: {error.__cause__ or error}") from error
         finally:
             if len(self._files) > self._room and path in self._files:
                 self._files.pop(path).close()

@@ -47,7 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     assert cli.main(["-config", str(path), "-scheduler_type", "debug"]) == 0
     root = path.parent / "results"
     settings = config.load(path).steps["samples"]
-    assert isinstance(settings, layout.FeatureSettings)
+    assert isinstance(settings, layout.CubeSettings)
     dates = layout.load_dates(root / "features" / "interpolation_dates.json")
     table = pd.read_csv(root / "samplesSelection" / "polygons_seed_0.csv")
     label_of = np.append(0, table["label"].to_numpy())

@@ -11,7 +11,7 @@ import pytest
 from conftest import Ended, tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import cli, config, recipe
+from i2lc.chain import cli, recipe
 from i2lc.chain import run as runs
 from i2lc.chain.task import Order, Outcome, execute
 
@@ -307,5 +307,3 @@ def test_a_product_that_vanished_is_a_failure(
     assert told[0].startswith(f"{root}/features/T31TCJ/index.json: it has 1 bytes, its record")
     assert told[1] == "what is done stays done; when the cause is mended, go on with"
     assert told[2].endswith("-scheduler_type debug -ending_step tile_index -restart")
-
-

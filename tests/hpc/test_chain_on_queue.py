@@ -8,10 +8,12 @@ import threading
 import time
 
 import pytest
-from conftest import i2lc, resource_file
+from conftest import digests, with_keys
+from on_queue import _no_job_left, i2lc, queue, resource_file, shared  # noqa: F401
 
 from i2lc.demo import landscape
-from tests.conftest import digests, with_keys
+
+pytestmark = [pytest.mark.hpc, pytest.mark.timeout(900)]
 
 OPTIONS = {"tiles": (1, 1), "size": 64, "dates": 8}
 

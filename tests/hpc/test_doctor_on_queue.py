@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 
 import pytest
-from conftest import TRAINING, i2lc, resource_file
+from conftest import with_keys
+from on_queue import TRAINING, _no_job_left, i2lc, queue, resource_file, shared  # noqa: F401
 
 from i2lc._version import __version__
 from i2lc.demo import landscape
-from tests.conftest import with_keys
+
+pytestmark = [pytest.mark.hpc, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
+from on_queue import _no_job_left, queue, shared  # noqa: F401
 
 from i2lc.scheduler import security
 from i2lc.scheduler.needs import GIB, Need, Site
 from i2lc.scheduler.pools import Pools
 from i2lc.scheduler.queues import QueuePlace
+
+pytestmark = [pytest.mark.hpc, pytest.mark.timeout(900)]
 
 SITE = Site(interface="lo")
 CPU = Need(1, GIB, walltime=600, site=SITE)

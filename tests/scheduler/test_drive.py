@@ -44,6 +44,9 @@ class Fake:
         except Exception as error:
             return Ended(key, error=error)
 
+    def news(self) -> list[str]:
+        return []
+
     def expect(self, need: Need, tasks: int) -> None:
         assert tasks >= 0
         self.left[need] = tasks

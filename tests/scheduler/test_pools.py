@@ -296,8 +296,17 @@ def test_a_long_task_among_short_ones_holds_up_none() -> None:
 # Places that give no workers, and workers that leave.
 
 
+LATE = [str(Path(__file__).with_name("late_worker.py"))]
+
+
 class Refusing(LocalPlace):
     """A queue that takes no job of two cores."""
+
+    def spec(self, name: str, need: Need, pool: str) -> dict[str, Any]:
+        spec = super().spec(name, need, pool)
+        if need == TWO:
+            spec["options"]["preload"] = LATE  # a refused job has no worker
+        return spec
 
     def cause(self, name: str) -> str | None:
         return "Requested node configuration is not available" if "pool1" in name else None
@@ -314,6 +323,34 @@ def test_a_refused_pool_fails_its_tasks_and_no_other() -> None:
         assert run(executor, {"a/2": (double, 2)})["a/2"].result == 4
     finally:
         executor.close()
+
+
+class Slow(LocalPlace):
+    """A queue in which jobs wait."""
+
+    def pending(self, name: str) -> str:
+        return f"job 7 of {name}: PENDING (Priority)"
+
+    def spec(self, name: str, need: Need, pool: str) -> dict[str, Any]:
+        spec = super().spec(name, need, pool)
+        spec["options"]["preload"] = LATE
+        return spec
+
+
+def test_a_pool_that_waits_for_its_worker_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2lc.scheduler.pools.PATIENCE_SECONDS", 0.2)
+    executor = Pools(Slow(MACHINE, 2, environment), security())
+    said = []
+    try:
+        executor.submit("a/1", ONE, double, 1)
+        ended = None
+        while ended is None:
+            ended = executor.next_done(0.5)
+            said += executor.news()
+    finally:
+        executor.close()
+    assert ended.result == 2
+    assert said == [f"waiting for a worker with {ONE}: job 7 of pool0-0: PENDING (Priority)"]
 
 
 def test_a_worker_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -> None:
@@ -407,7 +444,8 @@ def test_close_while_workers_start(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 CLIENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 sys.path.insert(0, {here!r})
 import test_pools
 

@@ -38,6 +38,7 @@ export DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True
 export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False
 export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False
 export DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False
+export DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE=False
 export MALLOC_TRIM_THRESHOLD_=65536
 export NAME='two words'
 export NUMBA_NUM_THREADS={cpus}
@@ -495,6 +496,7 @@ def test_jobs_are_cancelled_one_by_one_when_the_queue_did_not_take_them_all(comm
 def test_importing_leaves_ctrl_c_alone():
     code = (
         "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # not so in the background
         "import i2lc.scheduler.queues\n"
         "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
     )

@@ -78,7 +78,7 @@ def test_a_dissolved_class_costs_the_memory_of_its_parts(monkeypatch):
     class Full:
         """A raster of ones."""
 
-        def read(self, band, window):  # noqa: ARG002
+        def read(self, band, window):
             return np.ones((int(window.height), int(window.width)), np.uint8)
 
     bands = list(claims.walk(frame, [1], gbox, Full(), Full(), 1))

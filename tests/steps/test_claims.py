@@ -240,7 +240,7 @@ def ground(tmp_path):
     envelopes.draw(
         Job(
             unit=Unit(),
-            settings=envelopes.Settings(s2_path=tmp_path),
+            settings=envelopes.Settings(),
             root=tmp_path,
             inputs=inputs,
             outputs=(*(File(ENVELOPE, unit) for unit in units), File(DATE_GRID, Unit())),

@@ -106,7 +106,7 @@ def draw(root, indexes, views, **keys):
     envelopes.draw(
         Job(
             unit=Unit(),
-            settings=envelopes.Settings(s2_path=root, **keys),
+            settings=envelopes.Settings(**keys),
             root=root,
             inputs=tuple(File(kind, unit) for unit in units for kind in (TILE_INDEX, VIEWS)),
             outputs=(*(File(ENVELOPE, unit) for unit in units), File(DATE_GRID, Unit())),

@@ -129,7 +129,7 @@ def land(tmp_path_factory):
 def chosen(land, tmp_path_factory):
     """A run folder with two indexed tiles, polygon numbers and marks of two seeds."""
     root = tmp_path_factory.mktemp("run")
-    keys = {"s2_path": land, "keep_bands": ("B4", "B8"), "features": ("NDVI",)}
+    keys = {"keep_bands": ("B4", "B8"), "features": ("NDVI",)}
     settings_ = FeatureSettings(**keys)
     indexes, marks, numbers = {}, {}, {}
     rng = np.random.default_rng(1)

@@ -8,22 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import cluster as clusters
+import pytest
 
 SITE = '{ interface : "lo" }'
 SMALL = '{ nb_cpu : 1, ram : "3gb", walltime : "00:20:00" }'
 TRAINING = '{ nb_cpu : 2, ram : "3gb", walltime : "00:20:00", queue : "train" }'
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("hpc")
-            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")
