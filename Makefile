@@ -1,5 +1,6 @@
 # make demo   install i2lc and run it on a small landscape
 # make test   lint, types, tests
+# make test-faults  runs that are killed and broken, and restarted
 # make test-hpc  whole runs through a real sbatch and a real qsub, on a one-node Slurm
 # make bench  speed and memory, tables in docs/benchmarks.md and docs/memory.md
 # make reliability
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-run
 
-.PHONY: demo test test-hpc bench reliability clean
+.PHONY: demo test test-faults test-hpc bench reliability clean
 
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)
@@ -31,6 +32,9 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	cd .dev && ../$(BIN)/mypy --config-file ../pyproject.toml -p i2lc
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-faults: $(VENV)/.installed-dev
+	$(BIN)/pytest -m faults -n 2 --dist loadfile tests/test_kill_points.py tests/test_faults.py
 
 test-hpc: $(VENV)/.installed-dev
 	@if $(BIN)/python tests/hpc/cluster.py install && $(BIN)/python tests/hpc/cluster.py check; then \

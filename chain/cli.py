@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .._version import __version__
 from ..demo import landscape
-from ..errors import ConfigError, I2lcError
+from ..errors import ConfigError, I2lcError, TaskError
 from . import config as configs
 from . import doctor, ending, plan, status
 from . import run as runs
@@ -81,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given and given[0] in VERBS:
             return VERBS[given[0]](given[1:])
         return _chain(parser().parse_args(given))
+    except TaskError as error:  # no fault of what the user wrote: a full disk
+        sys.stderr.write(f"i2lc: {error}\n")
+        return ending.FAILED
     except I2lcError as error:
         sys.stderr.write(f"i2lc: {error}\n")
         return ending.WRONG

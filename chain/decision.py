@@ -7,7 +7,7 @@ to save space is done again for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -28,8 +28,8 @@ class Verdict:
     """What a restart makes of a task.
 
     `reused`: recorded, present, readable, made from what is there today. `to do`: no product of
-    it is there. `redo`: there is one that cannot be used. `removed`: its products were removed
-    by remove_tmp_files and nothing that runs needs them.
+    it is there. `redo`: there is one that cannot be used. `removed`: it was done as today, then
+    its products were removed by remove_tmp_files, and nothing that runs needs them.
     """
 
     kind: Kind
@@ -54,8 +54,7 @@ def decide(
     root: Path,
     *,
     allowed: Collection[str] | None = None,
-    temporary: Callable[[str], bool] = lambda _: False,
-    not_allowed: str = NOT_ALLOWED,
+    wanted: Collection[str] = (),
 ) -> dict[str, Verdict]:
     """Decide for every task what a restart makes of it.
 
@@ -69,22 +68,20 @@ def decide(
         Output folder.
     allowed : collection of str, optional
         Names of the tasks that may be reused; None is all.
-    temporary : callable
-        Tells of a path relative to `root` whether remove_tmp_files removes it; never by default.
-    not_allowed : str
-        Reason of a task that could be reused and is not in `allowed`.
+    wanted : collection of str
+        Products, relative to `root`, that have to be there even if they were removed once.
 
     Returns
     -------
     dict of task name to Verdict
         In the order of the graph's tasks.
     """
-    judge = _Judge(graph, made, str(root), temporary)
+    judge = _Judge(graph, made, str(root), set(wanted))
     found = {task.name: judge.of(task) for task in graph.order()}
     if allowed is not None:
         for name in found.keys() - set(allowed):
             if found[name].kind == "reused":
-                found[name] = Verdict("redo", not_allowed)
+                found[name] = Verdict("redo", NOT_ALLOWED)
     _bring_back(graph, found)
     return {name: found[name] for name in graph.tasks}
 
@@ -107,12 +104,12 @@ class _Judge:
         graph: Graph,
         made: Mapping[str, Fingerprint],
         root: str,
-        temporary: Callable[[str], bool],
+        wanted: set[str],
     ) -> None:
         self._graph = graph
         self._made = made
         self._root = root
-        self._temporary = temporary
+        self._wanted = wanted
         self._roots: dict[str, Verdict] = {}
         """Task -> the verdict, with its root, that says what changed for those behind it."""
 
@@ -133,7 +130,7 @@ class _Judge:
         defects = {path: seen for path, seen in looks.items() if seen.defect}
         if not defects:
             return REUSED
-        if all(not seen.there and self._temporary(path) for path, seen in defects.items()):
+        if all(seen.removed for seen in defects.values()) and not self._wanted & defects.keys():
             return Verdict("removed", REMOVED)
         if not any(seen.there or seen.record for seen in looks.values()):
             return UNKNOWN
@@ -141,16 +138,19 @@ class _Judge:
         return Verdict(kind, ledger.told([_defect(path, seen) for path, seen in defects.items()]))
 
     def _stale(self, task: Task, looks: Mapping[str, Look]) -> Verdict | None:
-        """Say why a product that is there was made from something else, None when none was."""
+        """Say why a product, there or removed, was made from something else; None if none was."""
         today = self._made[task.name]
-        records = [seen.record for seen in looks.values() if seen.there and seen.record]
+        recorded = [seen for seen in looks.values() if seen.there or seen.removed]
+        records = [seen.record for seen in recorded if seen.record]
         old = [record for record in records if record["fingerprint"] != today.digest]
         if not old:
             return None
+        kind: Kind = "redo" if any(seen.there for seen in recorded) else "to do"
         if own := ledger.changes(old[0], today):
-            return Verdict("redo", ledger.told(own))
+            return Verdict(kind, ledger.told(own))
         whole = [record for record in old if "inputs" in record]
-        return self._inherited(ledger.changed_inputs(whole[0], today) if whole else [])
+        inputs = ledger.changed_inputs(whole[0], today) if whole else []
+        return replace(self._inherited(inputs), kind=kind)
 
     def _inherited(self, inputs: Sequence[tuple[str, str]]) -> Verdict:
         """Trace changed inputs back to the first task where something changed."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from distributed.scheduler import KilledWorker
 
@@ -12,17 +12,17 @@ from ..errors import I2lcError
 from ..scheduler.drive import Progress, Stop
 from ..steps import check_inputs
 from ..steps.artifacts import CONFIDENCE, MAP, RESULTS_TEXT
-from . import graph as graphs
 from . import guard, ledger, output, reuse
-from .config import Config
+from .arguments import WRONG
+from .decision import Verdict
 from .display import say
 from .orders import Orders
-from .plan import Options, Plan
+from .plan import Plan
 from .task import MORE_MEMORY, Outcome
+from .work import Work
 
-OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-"""Exit states: all is well; a task failed; a wrong command line, configuration or input;
-stopped by Ctrl-C or SIGTERM."""
+OK, FAILED, INTERRUPTED = 0, 1, 130
+"""Exit states, beside WRONG: all is well; a task failed; stopped by a signal."""
 
 
 GO_ON = "what is done stays done; when the cause is mended, go on with"
@@ -42,71 +42,92 @@ def cause(key: str, failure: Outcome | BaseException, orders: Orders) -> str:
     return f"{type(failure).__name__}: {failure}"
 
 
-def conclude(
-    config: Config,
-    options: Options,
-    plan: Plan,
-    todo: Sequence[str],
-    orders: Orders,
-    progress: Progress,
-    stop: Stop,
-    seconds: float,
-) -> int:
-    """Tell how the run ended and what to do next; give the exit status."""
-    root = config.run.output_path
-    if stop.asked or progress.failed:
-        return _broken_off(config, options, todo, orders, progress, stop)
-    if problems := _defects(root, plan.tasks):
-        say("\n".join([*problems, GO_ON, f"  {again(config, options)}"]))
-        return FAILED
-    if config.run.remove_tmp_files:
-        output.remove_temporary(root, reuse.asked(plan))
-    say(f"{len(progress.done)} tasks done in {seconds:.0f} s; products in {root}")
-    for path in _headlines(plan):
-        say(f"- {root / path}")
-    return OK
+@dataclass(frozen=True)
+class Ending:
+    """A run whose tasks have ended, in whatever way."""
+
+    work: Work
+    todo: Sequence[str]
+    """Tasks that were to run."""
+    orders: Orders
+    progress: Progress
+    stop: Stop
+
+    def defects(self, verdicts: Mapping[str, Verdict]) -> list[str]:
+        """Look at every product that was asked for; nothing where the run was broken off."""
+        if self.stop.asked or self.progress.failed:
+            return []
+        return [
+            f"{self.work.root / file.path}: {problem}"
+            for task in self.work.plan.tasks
+            if verdicts[task.name].kind != "removed"
+            for file in task.outputs
+            if (problem := ledger.unfinished(self.work.root / file.path))
+        ]
+
+    def how(self, defects: Sequence[str]) -> str:
+        """Say in a few words how it ended, for the task-state file."""
+        if self.stop.asked:
+            return self.stop.cause
+        if self.progress.failed:
+            return f"tasks failed: {len(self.progress.failed)}"
+        return f"products missing or broken: {len(defects)}" if defects else "all done"
+
+    def conclude(self, defects: Sequence[str], seconds: float) -> int:
+        """Tell how the run ended and what to do next; give the exit status."""
+        if self.stop.asked or self.progress.failed:
+            return self._broken_off()
+        if defects:
+            say("\n".join([*defects, GO_ON, f"  {again(self.work)}"]))
+            return FAILED
+        root = self.work.root
+        if self.work.config.run.remove_tmp_files:
+            output.remove_temporary(root, reuse.removable(self.work.plan))
+        say(f"{len(self.progress.done)} tasks done in {seconds:.0f} s; products in {root}")
+        for path in _headlines(self.work.plan):
+            say(f"- {root / path}")
+        return OK
+
+    def _broken_off(self) -> int:
+        """Tell the first failure last, and how to go on."""
+        done, failed = self.progress.done, self.progress.failed
+        rest = len(self.todo) - len(done) - len(failed)
+        say(f"{len(done)} tasks done, {len(failed)} failed, {rest} not done")
+        if not failed:
+            say(f"{self.stop.cause}; what is done stays done; go on with\n  {again(self.work)}")
+            return INTERRUPTED if self.stop.by_user else FAILED
+        first, failure = next(iter(failed.items()))
+        step, unit = first.split("/", 1)
+        told = causes(first, self.progress, self.orders)
+        say(f"step {step}, unit {unit}: {told}\nlog: {self.orders.log(first)}")
+        say(f"{GO_ON}\n  {again(self.work)}")
+        if self.stop.by_user:
+            return INTERRUPTED
+        wrong_input = step == check_inputs.STEP.name and isinstance(failure, Outcome)
+        return WRONG if wrong_input and failure.kind == "InputError" else FAILED
 
 
-def _broken_off(
-    config: Config,
-    options: Options,
-    todo: Sequence[str],
-    orders: Orders,
-    progress: Progress,
-    stop: Stop,
-) -> int:
-    """Tell the first failure last, and how to go on."""
-    rest = len(todo) - len(progress.done) - len(progress.failed)
-    say(f"{len(progress.done)} tasks done, {len(progress.failed)} failed, {rest} not done")
-    if not progress.failed:
-        say(f"{stop.cause}; what is done stays done; go on with\n  {again(config, options)}")
-        return INTERRUPTED if stop.by_user else FAILED
-    first, failure = next(iter(progress.failed.items()))
-    step, unit = first.split("/", 1)
-    say(f"step {step}, unit {unit}: {cause(first, failure, orders)}\nlog: {orders.log(first)}")
-    say(f"{GO_ON}\n  {again(config, options)}")
-    if stop.by_user:
-        return INTERRUPTED
-    wrong_input = step == check_inputs.STEP.name and isinstance(failure, Outcome)
-    return WRONG if wrong_input and failure.kind == "InputError" else FAILED
+def causes(key: str, progress: Progress, orders: Orders) -> str:
+    """Say why a task failed: the first cause, and that of the last try where it is another."""
+    first, last = progress.first_failure[key], progress.last_failure[key]
+    told = cause(key, first, orders)
+    if last is first or (again_told := cause(key, last, orders)) == told:
+        return told
+    return f"{told}; the last try: {again_told}"
 
 
-def how(progress: Progress, stop: Stop) -> str:
-    """Say in a few words how the driver ended, for the task-state file."""
-    if stop.asked:
-        return stop.cause
-    return f"tasks failed: {len(progress.failed)}" if progress.failed else "all done"
-
-
-def again(config: Config, options: Options) -> str:
+def again(work: Work) -> str:
     """Give the command that goes on with the run."""
-    words = ["i2lc", "-config", str(config.path), "-scheduler_type", options.scheduler_type]
+    options = work.options
+    words = ["i2lc", "-config", str(work.config.path), "-scheduler_type", options.scheduler_type]
     if options.config_ressources is not None:
         words += ["-config_ressources", str(options.config_ressources)]
     if options.nb_parallel_tasks is not None:
         words += ["-nb_parallel_tasks", str(options.nb_parallel_tasks)]
     if options.ending_step != "0":
         words += ["-ending_step", options.ending_step]
+    if options.fail_fast:
+        words += ["--fail-fast"]
     return shlex.join([*words, "-restart"])
 
 
@@ -114,12 +135,3 @@ def _headlines(plan: Plan) -> list[str]:
     """Give the paths of the products that a user looks at first."""
     first = {MAP, CONFIDENCE, RESULTS_TEXT}
     return [file.path for task in plan.tasks for file in task.outputs if file.artifact in first]
-
-
-def _defects(root: Path, tasks: Iterable[graphs.Task]) -> list[str]:
-    return [
-        f"{root / file.path}: {problem}"
-        for task in tasks
-        for file in task.outputs
-        if (problem := ledger.unfinished(root / file.path))
-    ]

@@ -20,6 +20,7 @@ from typing import Any
 from .._version import __version__
 from ..steps import store
 from ..steps.contract import Artifact, File, Settings, Step
+from ..steps.ownership import TEMPORARY
 from . import sources
 from .graph import Graph, Task
 
@@ -35,6 +36,9 @@ MISSING = "missing"
 FEW = 100
 """Inputs up to this number stand in the record of each product of a task."""
 RASTERS = {".tif", ".tiff", ".jp2"}
+REWRITTEN = ".aux.xml"
+"""End of the names of GDAL's sidecars, to which programs that show a raster add statistics."""
+OTHER_CONTENT = "it has another content than the recorded one"
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,7 @@ def write_record(product: Path, made: Fingerprint, *, with_inputs: bool = True) 
 def record_of(product: Path, made: Fingerprint, *, with_inputs: bool = True) -> dict[str, Any]:
     """Give the content of the record of a product."""
     facts = product.stat()
+    small = facts.st_size <= SMALL_FILE
     parts = made.facts()
     if not with_inputs:
         del parts["inputs"]
@@ -196,12 +201,28 @@ def record_of(product: Path, made: Fingerprint, *, with_inputs: bool = True) -> 
         "file": product.name,
         "bytes": facts.st_size,
         "mtime_ns": facts.st_mtime_ns,
+        **({"sha256": _sha(product.read_bytes())} if small else {}),
     }
 
 
 def read_record(product: Path) -> dict[str, Any] | None:
     """Read the record of a product, None when there is none that opens."""
     return _opened(os.fspath(record_path(product)))
+
+
+def note_removal(product: Path) -> bool:
+    """Note in its record that a product is being removed; False when it has no record.
+
+    Not flushed to disk, since there may be many: at worst, the product is made again.
+    """
+    record = read_record(product)
+    if record is None:
+        return False
+    place = record_path(product)
+    half = place.with_name(f"{TEMPORARY}removed-{place.name}")
+    half.write_text(json.dumps({**record, "removed": True}), encoding="utf-8")
+    half.replace(place)
+    return True
 
 
 def _opened(path: str) -> dict[str, Any] | None:
@@ -223,12 +244,18 @@ class Look:
     record: Mapping[str, Any] | None = None
     """Its record, None when there is none that opens."""
 
+    @property
+    def removed(self) -> bool:
+        """It was whole, and removed to save space."""
+        return not self.there and self.record is not None and bool(self.record.get("removed"))
+
 
 def look(root: str, path: str) -> Look:
     """Look at a product, reading no more than is needed.
 
     A product of the size and time that its record states was found to open when the record was
-    written; only another one (copied, or with a record of an earlier version) is opened again.
+    written. Of one with another time (copied, or changed) the content counts if it is small; a
+    large one is opened again.
 
     Parameters
     ----------
@@ -246,17 +273,30 @@ def look(root: str, path: str) -> Look:
         return Look(False, "the file is missing", record)
     if record is None:
         return Look(True, store.defect(Path(product)) or NO_RECORD)
+    if name.endswith(REWRITTEN):
+        return Look(True, store.defect(Path(product)) or "", record)
     if record.get("bytes") != facts.st_size:
         told = f"it has {facts.st_size} bytes, its record says {record.get('bytes')}"
         return Look(True, told, record)
     if record.get("mtime_ns") == facts.st_mtime_ns:
         return Look(True, "", record)
-    return Look(True, store.defect(Path(product)) or "", record)
+    return Look(True, _changed(Path(product), record.get("sha256")), record)
+
+
+def _changed(product: Path, recorded: str | None) -> str:
+    """Say what is wrong with a product of the recorded size and another time."""
+    if recorded is None:
+        return store.defect(product) or ""
+    try:
+        return "" if _sha(product.read_bytes()) == recorded else OTHER_CONTENT
+    except OSError as error:
+        return f"it cannot be read ({error.strerror or error})"
 
 
 def unfinished(product: Path) -> str | None:
-    """Say why a product is not whole, or None when it is."""
-    return look(str(product.parent), product.name).defect or None
+    """Say why a product is not whole, or None when it is, or was until it was removed."""
+    seen = look(str(product.parent), product.name)
+    return None if seen.removed else seen.defect or None
 
 
 @dataclass(frozen=True)

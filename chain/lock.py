@@ -31,6 +31,7 @@ STALE = 120.0
 """Age in seconds from which the heartbeat of another host is taken for stopped."""
 TRIES = 5
 """Times that a lock that changes under our eyes is looked at again."""
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -90,13 +91,18 @@ def _disk_time(root: Path) -> int:
 
 def _why_stale(holder: Holder | None, age: float) -> str:
     """Say why a lock is stale; empty while its run may live."""
-    if holder and (holder.host, holder.namespace) == (socket.gethostname(), _namespace()):
+    if holder and holder.boot and _place(holder) == _place(this_process("")):
         start = process_start(holder.pid)
         if start is None:
             return "its process is gone"
         same = abs(start - holder.process_start) <= 1
         return "" if same else "another process has its number"
     return f"its last heartbeat is {age:.0f} s old" if age > STALE else ""
+
+
+def _place(holder: Holder) -> tuple[str, str, str]:
+    """Give where the process number of a holder counts."""
+    return holder.host, holder.boot, holder.namespace
 
 
 def process_start(pid: int) -> float | None:
@@ -111,8 +117,17 @@ def process_start(pid: int) -> float | None:
 
 
 def _namespace() -> str:
+    """Give the name of the set of process numbers; the first one has the same on each machine."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _boot() -> str:
+    """Give the identifier that this machine drew when it started; empty when it has none."""
+    try:
+        return BOOT.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 
@@ -126,6 +141,7 @@ def this_process(run_id: str) -> Holder:
         process_start=process_start(os.getpid()) or 0.0,
         start=datetime.now().astimezone().isoformat(timespec="seconds"),
         namespace=_namespace(),
+        boot=_boot(),
     )
 
 
@@ -305,7 +321,8 @@ def leftovers(root: Path, folders: Iterable[str], run_id: str = "") -> int:
     found = [path for folder in set(folders) for path in (root / folder).glob(f"{TEMPORARY}*")]
     dead = [path for path in found if own is None or not path.name.startswith(own)]
     for path in [*dead, *_own_leftovers(root)]:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
     return len(dead)
 
 
@@ -317,3 +334,24 @@ def _own_leftovers(root: Path) -> list[Path]:
         with suppress(OSError):
             found += [path] if path.stat().st_mtime_ns < oldest else []
     return found
+
+
+def own_leftovers(root: Path, folders: Iterable[str], run_id: str) -> int:
+    """Remove what killed tries of this run left half written; give how many files.
+
+    Parameters
+    ----------
+    root : Path
+        Output folder; nothing is touched when the run no longer holds it.
+    folders : iterable of str
+        Folders of products, relative to `root`; "" is `root` itself.
+    run_id : str
+    """
+    if ownership.claim_lost(Claim(root, run_id)):
+        return 0
+    pattern = f"{TEMPORARY}{run_id}-*"
+    found = [path for folder in set(folders) for path in (root / folder).glob(pattern)]
+    for path in found:
+        with suppress(OSError):
+            path.unlink()
+    return len(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -50,7 +50,8 @@ def prepare(root: Path, from_first_step: bool, remove: bool) -> None:
 def adopt(root: Path) -> None:
     """Make a folder that was checked, and mark it as i2lc's."""
     root.mkdir(parents=True, exist_ok=True)
-    (root / MARK).write_text(f"output folder of i2lc {__version__}\n", encoding="utf-8")
+    if not (root / MARK).is_file():
+        (root / MARK).write_text(f"output folder of i2lc {__version__}\n", encoding="utf-8")
 
 
 def check(root: Path, from_first_step: bool, remove: bool) -> None:
@@ -128,26 +129,29 @@ def is_temporary(path: str) -> bool:
     return bool(slash) and folder not in KEPT
 
 
-def remove_temporary(root: Path, asked: Collection[str]) -> None:
-    """Delete what the run needed on its way (remove_tmp_files).
+def remove_temporary(root: Path, paths: Iterable[str]) -> None:
+    """Delete what the run needed on its way (remove_tmp_files), and nothing else.
+
+    The records stay, with a note, so that a restart knows that the products were made.
 
     Parameters
     ----------
     root : Path
         Output folder.
-    asked : collection of str
-        Products that were asked for, relative to `root`; they and their records stay.
+    paths : iterable of str
+        Products to delete, relative to `root`. One without a record is not ours, and one behind
+        a link may be another run's: they stay.
     """
-    kept = {root / path for path in asked}
-    kept |= {ledger.record_path(path) for path in kept}
-    for folder in (entry for entry in root.iterdir() if entry.is_dir()):
-        if folder.name in KEPT:
-            continue
-        for path in sorted(folder.rglob("*"), reverse=True):
-            if path.is_dir():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif path not in kept:
-                path.unlink()
-        if not any(folder.iterdir()):
-            folder.rmdir()
+    linked: dict[Path, bool] = {}
+    for product in (root / path for path in paths):
+        folder = product.parent
+        if folder not in linked:
+            linked[folder] = _behind_link(root, folder)
+        if not linked[folder] and product.exists() and ledger.note_removal(product):
+            product.unlink()
+
+
+def _behind_link(root: Path, folder: Path) -> bool:
+    """Tell whether a folder, or one that it lies in below `root`, is a link."""
+    between = [folder, *folder.parents]
+    return any(place.is_symlink() for place in between[: between.index(root)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ..steps.artifacts import PROBABILITY_TILE
 from . import decision, ledger, output
@@ -28,16 +28,14 @@ def judge(
         The only tasks that may be reused (-restart_from).
     """
     root = config.run.output_path
-    removed = temporary(config, plan)
-    return decision.decide(plan.graph, made, root, allowed=listed, temporary=removed)
+    return decision.decide(plan.graph, made, root, allowed=listed, wanted=asked(plan))
 
 
-def temporary(config: Config, plan: Plan) -> Callable[[str], bool]:
-    """Tell which products, by path relative to the output folder, remove_tmp_files removes."""
-    if not config.run.remove_tmp_files:
-        return lambda path: False  # noqa: ARG005
+def removable(plan: Plan) -> list[str]:
+    """Give the products that remove_tmp_files removes, relative to the output folder."""
     kept = asked(plan)
-    return lambda path: path not in kept and output.is_temporary(path)
+    paths = (file.path for task in plan.graph.tasks.values() for file in task.outputs)
+    return [path for path in paths if path not in kept and output.is_temporary(path)]
 
 
 def asked(plan: Plan) -> set[str]:

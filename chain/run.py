@@ -1,37 +1,26 @@
 """From configuration to map: config -> recipe -> graph -> ledger -> scheduler.
 
-The only place that knows all of them.
+What is asked for is checked first, then the output folder is taken, then it is decided which
+tasks run; `execution` has them done.
 """
 
 from __future__ import annotations
 
-import os
-import posixpath
-import socket
-import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import networkx as nx
-
-from .._version import __version__
-from ..errors import InputError
-from ..scheduler import allocation
-from ..scheduler.drive import Progress, Rules, Stop, drive
-from ..steps.contract import Step
+from ..errors import ConfigError, InputError
+from ..scheduler.drive import Stop
 from . import (
     earlier,
     ending,
-    interrupt,
+    execution,
     ledger,
     lock,
     output,
     picture,
-    placement,
+    provenance,
     resources,
     reuse,
     selection,
@@ -39,35 +28,10 @@ from . import (
 )
 from .config import Config
 from .decision import Verdict
-from .display import Display, say
-from .orders import Orders, new_run_id
+from .display import say
+from .orders import new_run_id
 from .plan import Options, Plan, make_plan, refuse_problems, steps_of
-from .resources import Resources
-from .task import Outcome, execute
-from .tasks_status import Facts, StateFile
-from .watcher import Watcher
-
-
-@dataclass(frozen=True)
-class Work:
-    """All that is known before anything is written."""
-
-    config: Config
-    options: Options
-    given: Resources
-    steps: tuple[Step, ...]
-    plan: Plan
-    made: Mapping[str, ledger.Fingerprint]
-
-    @property
-    def root(self) -> Path:
-        """Output folder."""
-        return self.config.run.output_path
-
-    @property
-    def anew(self) -> bool:
-        """The run replaces what an earlier one left."""
-        return self.plan.from_first_step and not self.options.reuses
+from .work import Work
 
 
 def run(config: Config, options: Options) -> int:
@@ -80,15 +44,25 @@ def run(config: Config, options: Options) -> int:
     if options.only_summary and not options.execution_graph_files:
         return ending.OK
     plan = make_plan(config, options)
-    for path in options.execution_graph_files:
-        with _writable(path):
-            picture.draw(plan.graph, path)
+    inside = [path for path in options.execution_graph_files if _is_in_output(path, config)]
+    _draw(plan, [path for path in options.execution_graph_files if path not in inside])
     if options.only_summary:
+        _draw(plan, inside)
         return ending.OK
     made = ledger.fingerprints(plan.graph, config.steps)
     work = Work(config, options, given, steps, plan, made)
     _check(work)
-    return _hold(work)
+    return _hold(work, inside)
+
+
+def _is_in_output(path: Path, config: Config) -> bool:
+    return path.resolve().is_relative_to(config.run.output_path.resolve())
+
+
+def _draw(plan: Plan, paths: Sequence[Path]) -> None:
+    for path in paths:
+        with _writable(path):
+            picture.draw(plan.graph, path)
 
 
 def _check(work: Work) -> None:
@@ -96,10 +70,22 @@ def _check(work: Work) -> None:
     output.check(work.root, work.anew, work.config.run.remove_output_path)
     if work.options.restart_from is not None:
         tasks_status.done_of(work.options.restart_from)
+    if work.anew:
+        _check_files(work)
     if not work.options.reuses:
         earlier.check(work.root, work.plan, work.made, {task.name for task in work.plan.tasks})
     if work.anew and work.root.is_dir():
         refuse_problems(work.config)  # before an earlier run's products are removed
+
+
+def _check_files(work: Work) -> None:
+    """Refuse files of the command line that emptying the output folder would delete."""
+    path = work.options.config_ressources
+    if path is not None and _is_in_output(path, work.config):
+        raise ConfigError(
+            f"-config_ressources {path} lies in output_path {work.root}, which this run empties: "
+            "give it another place"
+        )
 
 
 @contextmanager
@@ -111,8 +97,11 @@ def _writable(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _hold(work: Work) -> int:
-    """Run with the lock of the output folder, so that no other run writes there."""
+def _hold(work: Work, pictures: Sequence[Path]) -> int:
+    """Run with the lock of the output folder, so that no other run writes there.
+
+    Pictures of the graph that lie in it are drawn once it is ready.
+    """
     run_id = new_run_id()
     stop = Stop()
 
@@ -126,19 +115,24 @@ def _hold(work: Work) -> int:
             say(note)
         with _writable(work.root):
             output.prepare(work.root, work.anew, work.config.run.remove_output_path)
-            output.describe(work.root, work.config)
         verdicts = _verdicts(work)
         todo = [task.name for task in work.plan.tasks if verdicts[task.name].runs]
-        if work.options.reuses:
-            earlier.check(work.root, work.plan, work.made, set(todo))
-            lock.leftovers(work.root, _folders(work), run_id)
-        return _execute(work, run_id, verdicts, todo, stop)
+        if not work.anew:
+            _build_on(work, run_id, todo)
+        with _writable(work.root):
+            _draw(work.plan, pictures)
+            for note in provenance.keep_earlier(work.root):
+                say(note)
+            output.describe(work.root, work.config)
+        return execution.execute(work, run_id, verdicts, todo, stop)
 
 
-def _folders(work: Work) -> set[str]:
-    """Give the folders in which tasks write, relative to the output folder, and that itself."""
-    tasks = work.plan.graph.tasks.values()
-    return {"", *(posixpath.dirname(file.path) for task in tasks for file in task.outputs)}
+def _build_on(work: Work, run_id: str, todo: list[str]) -> None:
+    """Check what earlier runs left, and clear away what they left half done."""
+    earlier.check(work.root, work.plan, work.made, set(todo))
+    if any(name.startswith("check_inputs/") for name in todo):
+        refuse_problems(work.config)  # what is reused would not wait for the check
+    lock.leftovers(work.root, work.folders, run_id)
 
 
 def _verdicts(work: Work) -> dict[str, Verdict]:
@@ -153,92 +147,16 @@ def _verdicts(work: Work) -> dict[str, Verdict]:
     if listed is not None:
         for line in tasks_status.disagreements(listed, verdicts):
             say(line)
+        _exclude(work, listed, verdicts)
     mine = [verdicts[task.name] for task in work.plan.tasks]
     runs = sum(verdict.runs for verdict in mine)
     say(f"restart: {len(mine) - runs} tasks reused, {runs} to do (i2lc status --why says why)")
     return verdicts
 
 
-def _execute(
-    work: Work, run_id: str, verdicts: Mapping[str, Verdict], todo: Sequence[str], stop: Stop
-) -> int:
-    where = placement.place(
-        work.config,
-        work.steps,
-        work.options.scheduler_type,
-        work.options.nb_parallel_tasks,
-        work.given,
-        allocation.current(),
-    )
-    for note in where.notes:
-        say(note)
-    orders = Orders(work.config, work.plan.graph, work.made, run_id, where.kind)
-    states = StateFile(
-        work.root,
-        _facts(work, run_id),
-        [task.name for task in work.plan.tasks],
-        [task.name for task in work.plan.tasks if not verdicts[task.name].runs],
-    )
-    start = time.monotonic()
-    with interrupt.listening(stop, say):
-        progress = _drive(work, where, orders, states, todo, stop) if todo else Progress()
-        if warning := states.end(ending.how(progress, stop)):
-            say(warning)
-        lock.leftovers(work.root, _folders(work))  # of tries that were killed
-        return ending.conclude(
-            work.config,
-            work.options,
-            work.plan,
-            todo,
-            orders,
-            progress,
-            stop,
-            time.monotonic() - start,
-        )
-
-
-def _facts(work: Work, run_id: str) -> Facts:
-    return Facts(
-        version=__version__,
-        run_id=run_id,
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        config=str(work.config.path.absolute()),
-    )
-
-
-def _drive(
-    work: Work,
-    where: placement.Placement,
-    orders: Orders,
-    states: StateFile,
-    todo: Sequence[str],
-    stop: Stop,
-) -> Progress:
-    """Have the tasks done."""
-    tasks = work.plan.graph.tasks
-    totals = Counter(tasks[name].step.name for name in todo)
-    with (
-        placement.executor(where, work.root, work.given.dashboard) as executor,
-        Display(totals, executor.dashboard) as display,
-    ):
-        return drive(
-            edges=nx.DiGraph(work.plan.graph.edges.subgraph(todo)),
-            executor=executor,
-            function=execute,
-            argument_of=orders.of,
-            needs={name: where.needs[tasks[name].step.name] for name in todo},
-            rules=Rules(
-                ended_well=_ended_well,
-                retries=work.config.run.allowed_retry,
-                grow=where.grown,
-                fail_fast=work.options.fail_fast,
-            ),
-            watch=Watcher(display, orders, states, executor.news, stop),
-            stop=stop,
-        )
-
-
-def _ended_well(outcome: Outcome) -> bool:
-    return outcome.error is None
+def _exclude(work: Work, listed: set[str], verdicts: Mapping[str, Verdict]) -> None:
+    """Take the records away of what the user excluded, so that no later restart reuses it."""
+    for task in work.plan.tasks:
+        if verdicts[task.name].runs and task.name not in listed:
+            for file in task.outputs:
+                ledger.record_path(work.root / file.path).unlink(missing_ok=True)

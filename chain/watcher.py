@@ -8,7 +8,7 @@ from itertools import islice
 from ..scheduler.drive import Progress, Stop
 from ..steps.ownership import LostRunError
 from .display import Display
-from .ending import cause
+from .ending import cause, causes
 from .orders import Orders
 from .task import Outcome
 from .tasks_status import StateFile
@@ -61,14 +61,15 @@ class Watcher:
             tries = progress.tries[key] + 1
             self._states.note(what, key, seconds=ended.seconds, peak=ended.peak, attempt=tries)
         else:
-            self._states.note(what, key)
+            self._states.note("stopped" if what == "withdrawn" else what, key)
         self._display.event(what, key.split("/")[0], text)
 
     def _note_failure(self, what: str, key: str, progress: Progress) -> str:
-        told = cause(key, progress.first_failure[key], self._orders)
+        last = cause(key, progress.last_failure[key], self._orders)
+        told = causes(key, progress, self._orders) if what == "failed" else last
         log = self._orders.log(key)
         self._states.note(what, key, error=told, log=str(log))
-        if getattr(progress.first_failure[key], "kind", "") == LostRunError.__name__:
+        if getattr(progress.last_failure[key], "kind", "") == LostRunError.__name__:
             self._stop.asked, self._stop.cause = True, told
         if what == "retried":
             return f"failed, tried again: {key}: {told} (log: {log})"

@@ -29,6 +29,10 @@ def changed_rate(story: Story) -> None:
     story.expect_status(ended, 0)
     story.hear(ended, r"^restart: \d+ tasks reused, \d+ to do.*$")
     story.expect_redone(before, _steps(before, "training") - {"validity/all"})
+    other = scenes.differences(story.root, story.undisturbed)
+    kept = [path for path in other if path.startswith(("learningSamples", "features"))]
+    story.expect(not kept, f"samples or features changed: {', '.join(kept)}")
+    story.expect("final/Classif_Seed_0.tif" in other, "the map is that of the other rate")
 
 
 def new_tile(story: Story) -> None:

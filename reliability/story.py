@@ -56,7 +56,8 @@ class Story:
 
     def shortened(self, text: str) -> str:
         """Give a sentence without the folder of the landscape and the name of this machine."""
-        return text.replace(f"{self.scene.folder}/", "").replace(socket.gethostname(), "HOST")
+        host = rf"\bon {re.escape(socket.gethostname())}\b"
+        return re.sub(host, "on HOST", text.replace(f"{self.scene.folder}/", ""))
 
     def whole_copy(self) -> Path:
         """Begin with a copy of the undisturbed run, times included; give its folder."""

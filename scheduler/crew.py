@@ -9,7 +9,9 @@ import asyncio
 import itertools
 import logging
 import queue
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.no-workers-timeout": None,  # a job may wait in its queue for hours
     "distributed.scheduler.work-stealing": False,
-    "distributed.scheduler.worker-ttl": None,
+    "distributed.scheduler.worker-ttl": "15 minutes",  # a task may hold the interpreter for long
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.pause": False,
@@ -35,6 +37,10 @@ SETTINGS: dict[str, Any] = {
 LEVEL = logging.CRITICAL
 """Lines of dask's log in this process; a worker's death is told by the run itself."""
 CLOSING_SECONDS = 10.0
+HEARING_SECONDS = 30
+"""Time in which a scheduler that was itself stopped hears of its workers before it judges them."""
+NOT_RUN = (-1.0, None)
+"""What comes of a task that was given back."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Left:
     """A worker is gone."""
 
     address: str
+    orderly: bool = False
+    """Whether it went as planned, and will not come back."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +78,58 @@ class Ends:
     errors: Mapping[str, BaseException]
 
 
-Event = Joined | Left | Stranded | Ends
+@dataclass(frozen=True)
+class GivenBack:
+    """Tasks that a worker has not begun and will not begin any more."""
+
+    keys: Sequence[str]
+
+
+Event = Joined | Left | Stranded | Ends | GivenBack
 
 
 class Call:
     """A function and its argument; dask does not look inside."""
 
-    def __init__(self, function: Callable[[Any], Any], argument: Any) -> None:
+    def __init__(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
+        self.key = key
         self.function = function
         self.argument = argument
 
 
+_turn = threading.Lock()
+_begun: deque[str] = deque(maxlen=256)
+"""Keys of the last tasks that began on this worker; far more than wait on one."""
+_given_back: set[str] = set()
+
+
 def timed(call: Call) -> tuple[float, Any]:
     """Run a call; give its seconds and its result. Runs on a worker."""
+    with _turn:
+        if call.key in _given_back:
+            return NOT_RUN
+        _begun.append(call.key)
     start = time.perf_counter()
     result = call.function(call.argument)
     return time.perf_counter() - start, result
+
+
+def give_back(keys: Sequence[str]) -> list[str]:
+    """Give those of some tasks that have not begun; they will not. Runs on a worker."""
+    with _turn:
+        free = [key for key in keys if key not in _begun]
+        _given_back.update(free)
+    return free
+
+
+class _Scheduler(Scheduler):
+    """A scheduler that may be stopped and go on, as by Ctrl-Z, and then finds no worker silent."""
+
+    async def check_worker_ttl(self) -> None:
+        """End the workers that have not been heard of for long."""
+        for _ in range(HEARING_SECONDS):
+            await asyncio.sleep(1)
+        await super().check_worker_ttl()
 
 
 class _Reporter(SchedulerPlugin):
@@ -110,8 +154,10 @@ class _Reporter(SchedulerPlugin):
         if state.status is Status.running:
             self._events.put(Joined(str(state.name), state.address))
 
-    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:  # noqa: ARG002
-        self._events.put(Left(worker))
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        events = scheduler.get_events(worker)
+        orderly = bool(events) and bool(events[-1][1].get("expected"))
+        self._events.put(Left(worker, orderly))
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
         if start == "processing" and finish == "released":
@@ -149,7 +195,7 @@ class Crew:
         options = {"dashboard": True, **scheduler, "security": security}
         options["plugins"] = [_Reporter(self.events)]
         self._cluster = SpecCluster(
-            scheduler={"cls": Scheduler, "options": options}, security=security, silence_logs=LEVEL
+            scheduler={"cls": _Scheduler, "options": options}, security=security, silence_logs=LEVEL
         )
         self._exit.callback(self._cluster.close, timeout=CLOSING_SECONDS)
         self._client = Client(self._cluster, direct_to_workers=True, set_as_default=False)
@@ -162,14 +208,20 @@ class Crew:
 
     def start(self, specs: Mapping[str, dict[str, Any]]) -> None:
         """Ask for workers, by name; those of this process get the keys from here."""
+        made = {}
         for name, spec in specs.items():
             own = {"security": self._security} if issubclass(spec["cls"], Nanny) else {}
-            self._cluster.worker_spec[name] = {**spec, "options": {**spec["options"], **own}}
-        self._cluster.scale(len(self._cluster.worker_spec))
+            made[name] = {**spec, "options": {**spec["options"], **own}}
+        self._cluster.loop.add_callback(self._change, made, ())
 
     def drop(self, names: Sequence[str]) -> None:
         """Let workers go."""
-        for name in names:
+        self._cluster.loop.add_callback(self._change, {}, tuple(names))
+
+    def _change(self, more: Mapping[str, dict[str, Any]], less: Sequence[str]) -> None:
+        """Change what workers there should be; in the loop's thread, which reads it."""
+        self._cluster.worker_spec.update(more)
+        for name in less:
             self._cluster.worker_spec.pop(name, None)
         self._cluster.scale(len(self._cluster.worker_spec))
 
@@ -200,19 +252,29 @@ class Crew:
 
     async def _collect(self, futures: dict[str, Future]) -> None:
         try:
-            found = await self._client.gather(futures, errors="skip", asynchronous=True)
-            results = {key: result for key, result in found.items() if result is not None}
-            lost = [key for key in futures if key not in results]
-            errors = {key: await _error_of(futures[key]) for key in lost}
-        except Exception as error:  # such as a result that cannot be read here
-            results, errors = {}, dict.fromkeys(futures, error)
-        self.events.put(Ends(results, errors))
+            self.events.put(await self._ends(futures))
+        except Exception:  # such as a result that cannot be read here; the others can be
+            for key, future in futures.items():
+                try:
+                    self.events.put(await self._ends({key: future}))
+                except Exception as error:
+                    self.events.put(Ends({}, {key: error}))
 
-    def running_on(self, address: str) -> set[str]:
-        """Give the keys of the tasks that a worker said it runs; a second old at most."""
-        scheduler = self._cluster.scheduler
-        state = scheduler.workers.get(address) if scheduler else None
-        return {str(task.key) for task in list(state.executing)} if state else set()
+    async def _ends(self, futures: dict[str, Future]) -> Ends:
+        found = await self._client.gather(futures, errors="skip", asynchronous=True)
+        results = {key: result for key, result in found.items() if result is not None}
+        lost = [key for key in futures if key not in results]
+        return Ends(results, {key: await _error_of(futures[key]) for key in lost})
+
+    def ask_back(self, address: str, keys: Sequence[str]) -> None:
+        """Have a worker give back what it has not begun; the answer comes as an event."""
+        self._cluster.loop.add_callback(self._ask_back, address, list(keys))
+
+    async def _ask_back(self, address: str, keys: list[str]) -> None:
+        with suppress(Exception):  # the worker may be gone: its tasks' ends tell
+            answer = self._client.run(give_back, keys, workers=[address])
+            for free in (await answer).values():
+                self.events.put(GivenBack(free))
 
     def cancel(self, futures: Sequence[Future]) -> None:
         """Take back tasks that did not start."""
@@ -220,7 +282,8 @@ class Crew:
 
     def close(self) -> None:
         """End the workers and the scheduler."""
-        with suppress(TimeoutError, asyncio.TimeoutError):
+        # SpecCluster asserts that all its workers have closed; what they were has ended anyhow
+        with suppress(TimeoutError, asyncio.TimeoutError, AssertionError):
             self._exit.close()
 
 

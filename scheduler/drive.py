@@ -51,6 +51,9 @@ class Executor(Protocol):
     def expect(self, need: Need, tasks: int) -> None:
         """Learn how many tasks with this need have not ended; 0 lets the pool's workers go."""
 
+    def withdraw(self) -> list[str]:
+        """Give back what was submitted and no worker has yet; nothing more will come."""
+
     def close(self) -> None:
         """End all that still runs, at once."""
 
@@ -67,6 +70,8 @@ class Stop:
     """Why, in a sentence."""
     by_user: bool = False
     """By a signal; not because something is wrong."""
+    over: bool = False
+    """The drive has ended; what is left is to close down."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,11 @@ class Rules:
     """Gives the need of the next try of a task."""
     fail_fast: bool = False
     """Start nothing more after the first failure."""
+    hopeless: Callable[[Any], bool] = lambda failure: False  # noqa: ARG005
+    """Tells whether another try would fail in the same way."""
+    innocent: Callable[[str, Any], bool] = lambda key, failure: False  # noqa: ARG005
+    """Tells whether a task failed through no fault of its own; once it is tried again for that,
+    and the try does not count."""
 
 
 @dataclass
@@ -99,10 +109,15 @@ class Progress:
     """Failed tries."""
     first_failure: dict[str, Any] = field(default_factory=dict)
     """Of each task that was tried in vain, the result or the exception of the first try."""
+    last_failure: dict[str, Any] = field(default_factory=dict)
+    """The same of the last try."""
+    forgiven: set[str] = field(default_factory=set)
+    """Tasks whose try was not counted."""
 
 
 Watch = Callable[[str, str, Progress], None]
-"""Called with ("started" | "done" | "failed" | "retried", key, progress) and ("tick", "", ...)."""
+"""Called with ("started" | "done" | "failed" | "retried" | "withdrawn", key, progress) and with
+("tick", "", progress)."""
 
 
 def drive(
@@ -125,7 +140,7 @@ def drive(
     function : callable
         What runs: takes an argument, returns a result.
     argument_of : callable
-        Gives the argument of a task from its key, its need and the number of the try, from 1.
+        Gives the argument of a task from its key, its need and the number of its start, from 1.
     needs : mapping of key to Need
         What each task needs; the order of its keys is the order of starting.
     rules : Rules
@@ -170,6 +185,8 @@ class _Drive:
         self._waiting = {key: edges.in_degree(key) for key in needs}
         self._ready: dict[Need, list[tuple[int, str]]] = {}
         self._left = Counter(needs.values())
+        self._starts: Counter[str] = Counter()
+        self._withdrawn = False
 
     def run(self) -> Progress:
         """Start and wait until nothing more can be done."""
@@ -182,11 +199,15 @@ class _Drive:
             self._loop()
         except KeyboardInterrupt:
             self._stop.asked = self._stop.now = self._stop.by_user = True
+        finally:
+            self._stop.over = True
         return self._progress
 
     def _loop(self) -> None:
         while not self._stop.now:
-            if not self._stopping():
+            if self._stopping():
+                self._withdraw()
+            else:
                 self._start()
             if not self._progress.running:
                 break
@@ -198,6 +219,15 @@ class _Drive:
 
     def _stopping(self) -> bool:
         return self._stop.asked or (self._rules.fail_fast and bool(self._progress.failed))
+
+    def _withdraw(self) -> None:
+        """Take back, once, what waits for a worker."""
+        if self._withdrawn:
+            return
+        self._withdrawn = True
+        for key in self._executor.withdraw():
+            self._progress.running.discard(key)
+            self._watch("withdrawn", key, self._progress)
 
     def _make_ready(self, key: str) -> None:
         queue = self._ready.setdefault(self._needs[key], [])
@@ -219,7 +249,8 @@ class _Drive:
             (_, key), need = min(open_queues, key=lambda found: found[0])
             heapq.heappop(self._ready[need])
             self._progress.running.add(key)
-            argument = self._argument_of(key, need, self._progress.tries[key] + 1)
+            self._starts[key] += 1
+            argument = self._argument_of(key, need, self._starts[key])
             self._executor.submit(key, need, self._function, argument)
             self._watch("started", key, self._progress)
 
@@ -239,22 +270,41 @@ class _Drive:
             self._take_failure(key, ended.error if ended.error is not None else ended.result)
 
     def _take_failure(self, key: str, failure: Any) -> None:
-        self._progress.first_failure.setdefault(key, failure)
-        self._progress.tries[key] += 1
-        if self._progress.tries[key] <= self._rules.retries and not self._stopping():
-            self._forget(key)
-            self._needs[key] = self._rules.grow(key, self._needs[key])
-            self._left[self._needs[key]] += 1
-            self._executor.expect(self._needs[key], self._left[self._needs[key]])
-            self._make_ready(key)
-            self._watch("retried", key, self._progress)
-            return
-        self._progress.failed[key] = self._progress.first_failure[key]
+        progress, rules = self._progress, self._rules
+        progress.last_failure[key] = failure
+        if self._stopping():
+            self._give_up(key, failure)
+        elif key not in progress.forgiven and rules.innocent(key, failure):
+            progress.forgiven.add(key)
+            self._try_again(key, self._needs[key])
+        elif progress.tries[key] < rules.retries and not rules.hopeless(failure):
+            progress.tries[key] += 1
+            progress.first_failure.setdefault(key, failure)
+            self._try_again(key, rules.grow(key, self._needs[key]))
+        else:
+            self._give_up(key, failure)
+
+    def _try_again(self, key: str, need: Need) -> None:
+        before = self._needs[key]
+        if need != before:
+            self._needs[key] = need
+            self._left[need] += 1
+            self._executor.expect(need, self._left[need])
+            self._left[before] -= 1
+            self._executor.expect(before, self._left[before])
+        self._make_ready(key)
+        self._watch("retried", key, self._progress)
+
+    def _give_up(self, key: str, failure: Any) -> None:
+        """Note a failure, and what cannot start because of it."""
+        progress = self._progress
+        progress.tries[key] += 1
+        progress.failed[key] = progress.first_failure.setdefault(key, failure)
         self._forget(key)
-        for behind in nx.descendants(self._edges, key) - self._progress.blocked.keys():
-            self._progress.blocked[behind] = key
+        for behind in nx.descendants(self._edges, key) - progress.blocked.keys():
+            progress.blocked[behind] = key
             self._forget(behind)
-        self._watch("failed", key, self._progress)
+        self._watch("failed", key, progress)
 
     def _forget(self, key: str) -> None:
         """Tell the executor that one task less will come."""

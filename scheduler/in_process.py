@@ -51,12 +51,24 @@ class InProcess:
         except Exception as error:  # told to the driver, as a worker's would be
             return Ended(key, error=error)
 
+    def withdraw(self) -> list[str]:
+        """Take back the tasks that have not run; give their keys."""
+        keys = [key for key, _, _ in self._waiting]
+        self._waiting.clear()
+        return keys
+
     def news(self) -> list[str]:
         """Give nothing: all that happens is a task."""
         return []
 
     def expect(self, need: Need, tasks: int) -> None:
         """Learn how many tasks have not ended; of no use here."""
+
+    def withdraw(self) -> list[str]:
+        """Give back the task that was not run yet."""
+        keys = [key for key, _, _ in self._waiting]
+        self._waiting.clear()
+        return keys
 
     def close(self) -> None:
         """Forget the tasks that were not run, put the environment back."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
 import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -19,6 +21,7 @@ from distributed import Nanny, Status
 from .allocation import Allocation
 from .crew import LEVEL
 from .needs import GIB, Need
+from .place import Cause
 
 HOST = "127.0.0.1"
 SETUP = "i2lc.scheduler.worker_setup"
@@ -29,6 +32,11 @@ IDLE_RAM = GIB // 4
 IDLE_SHARE = 0.25
 """Share of the machine's memory that idle workers may hold."""
 POLL_SECONDS = 0.01
+START_SECONDS = 120.0
+"""Time in which a worker's process must have started; imports from a busy disk take long."""
+PREFIX = "i2lc-workers-"
+NEW_SECONDS = 60.0
+"""Age up to which a folder may be one whose client has not claimed it yet."""
 
 
 class LocalPlace:
@@ -67,11 +75,11 @@ class LocalPlace:
         self._most_tasks = most_tasks
         self._environment = environment
         self._dashboard = dashboard
-        self._own = None if scratch else Path(tempfile.mkdtemp(prefix="i2lc-workers-"))
-        self._folder = scratch or self._own
+        self._own = None if scratch else _Folder()
+        self._folder = scratch or (self._own and self._own.path)
         self._spawning = asyncio.Lock()
         self._workers: dict[str, LocalWorker] = {}
-        self._causes: dict[str, str] = {}
+        self._causes: dict[str, Cause] = {}
         self.ending = False
         """Whether no process is to be started any more."""
         resource_tracker.ensure_running()  # here: it would unblock SIGINT in the loop's thread
@@ -116,17 +124,20 @@ class LocalPlace:
             "host": HOST,
             "preload": [SETUP],
             "local_directory": str(self._folder),
+            "death_timeout": START_SECONDS,
             "silence_logs": LEVEL,
         }
         return {"cls": LocalWorker, "options": options}
 
-    def cause(self, name: str) -> str | None:
+    def cause(self, name: str) -> Cause | None:
         """Say why a worker that was asked for will not come; None while all is well."""
         return self._causes.get(name)
 
-    def pending(self, name: str) -> str:  # noqa: ARG002
-        """Say nothing: a worker of this machine starts, or fails, in seconds."""
-        return ""
+    def pending(self, name: str) -> str:
+        """Say that a worker's process is slow to start; empty for one that is not known."""
+        if name not in self._workers:
+            return ""
+        return f"its process does not answer yet; it may take {START_SECONDS:.0f} s"
 
     def end(self) -> None:
         """Kill all workers and what they have started."""
@@ -137,7 +148,7 @@ class LocalPlace:
     def close(self) -> None:
         """Remove the temporary folder."""
         if self._own:
-            shutil.rmtree(self._own, ignore_errors=True)
+            self._own.remove()
 
     # What workers call, in the thread of dask's loop.
 
@@ -145,10 +156,16 @@ class LocalPlace:
         """Note a worker that is to be ended at the end."""
         self._workers[str(worker.name)] = worker
 
+    def gone(self, worker: LocalWorker) -> None:
+        """Forget a worker that has ended."""
+        self._workers.pop(str(worker.name), None)
+
     def failed(self, worker: LocalWorker, error: Exception) -> None:
-        """Note why a worker did not start."""
-        cause = error.__cause__ or error
-        self._causes[str(worker.name)] = f"a worker could not start on this machine: {cause}"
+        """Note why a worker did not start; one that was too slow may be faster the next time."""
+        slow = isinstance(error, TimeoutError | asyncio.TimeoutError)
+        told = error if slow else error.__cause__ or error
+        text = f"a worker could not start on this machine: {told}"
+        self._causes[str(worker.name)] = Cause(text, final=not slow)
 
     @property
     def spawning(self) -> asyncio.Lock:
@@ -217,7 +234,49 @@ class LocalWorker(Nanny):
         if self.status not in (Status.closing, Status.closed):
             self.close_gracefully()  # or the process would be started anew
             self.kill_group()
-        return await super().close(timeout=timeout, reason=reason)
+        try:
+            return await super().close(timeout=timeout, reason=reason)
+        finally:
+            self._place.gone(self)
+
+
+class _Folder:
+    """A temporary folder, locked as long as this process lives."""
+
+    def __init__(self) -> None:
+        _sweep(Path(tempfile.gettempdir()))
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = _locked(self.path)
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the folders of clients that were killed."""
+    for left in folder.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            known = left.stat()
+            if known.st_uid != os.getuid() or time.time() - known.st_mtime < NEW_SECONDS:
+                continue
+            if (lock := _locked(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Lock a folder; give what holds the lock, None when another process has it."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(number)
+        return None
+    return number
 
 
 @contextmanager

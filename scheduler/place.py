@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .needs import Need
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a worker that was asked for will not come."""
+
+    text: str
+    """A sentence, in the words of the queue where there is one."""
+    final: bool
+    """Whether it is so for ever: the next worker would not come either."""
 
 
 class Place(Protocol):
@@ -29,7 +40,7 @@ class Place(Protocol):
     def scheduler(self) -> dict[str, Any]:
         """Give the options of the scheduler: its addresses."""
 
-    def cause(self, name: str) -> str | None:
+    def cause(self, name: str) -> Cause | None:
         """Say why a worker that was asked for will not come; None while all is well."""
 
     def pending(self, name: str) -> str:

@@ -27,6 +27,8 @@ QUEUED = 0.2
 """Seconds of work handed to a worker."""
 FEWEST = 4
 """Tasks that must have ended before a pool's tasks are believed to be short."""
+FRESH = 0.1
+"""Share of the walltime for which a worker counts as one that has just come."""
 WEIGHT = 0.1
 """Weight of the last task in the moving mean; a pause of a busy machine must not decide."""
 
@@ -43,7 +45,9 @@ class Try:
     shared: bool = False
     """Shared its worker with others in this try."""
     moves: int = 0
-    """Times that its worker left in an orderly way before it ended."""
+    """Times that a worker left before it ended, although it had nearly all the worker's time."""
+    longest: float = 0.0
+    """Most seconds that it had on a worker that left."""
 
 
 @dataclass(eq=False)
@@ -53,6 +57,8 @@ class Member:
     name: str
     address: str = ""
     """Empty as long as the worker is not there."""
+    joined: float | None = None
+    """Monotonic second at which it first came; its job is a little older."""
     left: float | None = None
     """Monotonic second at which it went away."""
     heard: float = 0.0
@@ -71,6 +77,16 @@ class Member:
             return True
         with_one_alone = any(other.alone for other in self.tries.values())
         return not (item.alone or with_one_alone) and len(self.tries) < depth
+
+    def outlasts(self, item: Try, walltime: int | None, now: float) -> bool:
+        """Tell whether it stays for longer than a task had on the worker that left it behind.
+
+        It should stay twice as long, or have just come: a try that ends no better is the last.
+        """
+        if walltime is None or self.joined is None:
+            return True
+        age = now - self.joined
+        return age <= FRESH * walltime or walltime - age > 2 * item.longest
 
     def take(self, key: str, item: Try) -> None:
         """Note a task that it is handed."""
@@ -98,9 +114,17 @@ class Pool:
     """Tasks that have not ended, those included that were not submitted; None if not told."""
     most: int | None = None
     """Most workers that the place was seen to give; None if not known."""
+    most_until: float = 0.0
+    """Monotonic second at which this is forgotten."""
+    lost: int = 0
+    """Times that a worker ended before it came, since one has come."""
+    paused_until: float = 0.0
+    """Monotonic second until which no worker is asked for."""
     without: float | None = None
     """Monotonic second since which it has tasks and no worker."""
-    delay_told: bool = False
+    delay_asked: float = 0.0
+    """Monotonic second at which the place was last asked what the pool waits for."""
+    delays_told: set[str] = field(default_factory=set)
     refused: str = ""
     """Why the place gives no worker."""
     wanted: float = 0.0
@@ -136,12 +160,29 @@ class Pool:
         return [each for each in self.members.values() if each.address and len(each.tries) <= half]
 
     def choose(self, ready: list[Member], item: Try, most_busy: int) -> Member | None:
-        """Give the worker with the least to do that may be handed a task."""
+        """Give the worker with the least to do that may be handed a task, the youngest of these."""
         depth = self.depth
         fitting = [member for member in ready if member.takes(item, depth)]
         if self.busy >= most_busy:
             fitting = [member for member in fitting if not member.idle]
-        return min(fitting, key=lambda member: len(member.tries), default=None)
+        if item.longest:
+            now = time.monotonic()
+            fitting = [each for each in fitting if each.outlasts(item, self.need.walltime, now)]
+        return min(fitting, key=_load, default=None)
+
+    def outlived(self) -> list[Member]:
+        """Give idle workers that leave too soon for a waiting task, when no other is free."""
+        behind = [item for item in self.pending if item.longest]
+        if not behind:
+            return []
+        now = time.monotonic()
+        idle = [member for member in self.members.values() if member.idle]
+        fit = [each for each in idle if each.outlasts(behind[0], self.need.walltime, now)]
+        return [] if fit else idle
+
+    def forgive(self) -> None:
+        """Forget that workers did not come."""
+        self.lost, self.most = 0, None
 
     def surplus(self) -> list[Member]:
         """Give the workers that will not be needed again, those that are not there yet first."""
@@ -159,3 +200,7 @@ class Pool:
         if self.wanted > since:
             return []
         return [each for each in self.members.values() if each.idle and each.heard <= since]
+
+
+def _load(member: Member) -> tuple[int, float]:
+    return len(member.tries), -(member.joined or 0.0)

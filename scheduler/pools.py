@@ -128,6 +128,15 @@ class Pools:
             self._events(wait)
         return self._ended.popleft()
 
+    def withdraw(self) -> list[str]:
+        """Give back what no worker has yet; nothing more will come."""
+        keys = []
+        for pool in self._pools.values():
+            pool.total -= len(pool.pending)
+            keys += [item.key for item in pool.pending]
+            pool.pending.clear()
+        return keys
+
     def close(self) -> None:
         """End all that runs, at once."""
         if not self._closed:

@@ -1,4 +1,4 @@
-"""The job of one worker, for Slurm and for PBS: its script, its submission, its end.
+"""The job of one worker, for Slurm and for PBS: its submission, its end.
 
 Nothing of a user's dask-jobqueue configuration enters: every option is set here.
 """
@@ -6,12 +6,12 @@ Nothing of a user's dask-jobqueue configuration enters: every option is set here
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import signal
+import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 import dask
@@ -19,153 +19,114 @@ from distributed.deploy.spec import ProcessInterface
 
 from .dask_jobs import PBSJob as DaskPBSJob
 from .dask_jobs import SLURMJob as DaskSLURMJob
-from .needs import Need, clock
 from .queue_answers import said
+from .queue_scripts import MIB, Request, common, kept
 
-MIB = 1024**2
 SECTION = "i2lc"
 """Section of dask's configuration that the jobs read; it is ours alone, and holds nothing."""
 UNSET = """
     account cores death-timeout env-extra extra header-skip interface job-cpu job-extra job-mem
     local-directory log-directory memory name processes project python queue resource-spec walltime
 """
-DEATH_TIMEOUT = 60
-"""Seconds after which a worker without a scheduler ends."""
-LEAST_MARGIN, MARGIN_SHARE, MOST_MARGIN_SHARE = 60, 0.05, 0.25
-"""A worker leaves this long before its walltime: seconds, and shares of the walltime."""
-SCRATCH = "${TMPDIR:-/tmp}"
 TRANSIENT = re.compile(
     r"timed out|unable to contact|cannot connect|connection refused|temporarily|try again", re.I
 )
 """Words of a queue that is busy, not unwilling."""
+PASSING = re.compile(rf"{TRANSIENT.pattern}|submit limit|would exceed|no answer within", re.I)
+"""Words of a refusal that may be another one later."""
 PAUSES = (5.0, 20.0)
 """Seconds before a submission is tried again."""
-DASK = {
-    "DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "False",
-    "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False",  # the guard of a task says why
-    "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
-    "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",
-    "MALLOC_TRIM_THRESHOLD_": "65536",
-}
-"""Variables of every worker's job, whatever a configuration on the node says."""
-ENCRYPTED = {"DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a job is asked for."""
-
-    need: Need
-    pool: str
-    """Name of the pool, which is the dask resource of its workers."""
-    environment: Mapping[str, str]
-    """Variables exported before the worker starts."""
-    tls: Mapping[str, str]
-    """Paths of the run's certificates by dask's names: ca_file, cert, key."""
-    logs: Path
-    """Folder of the job's output."""
+CALL_SECONDS = 60.0
+"""Seconds that a command of the queue may take."""
+STEP = 0.1
+"""Seconds between two looks at whether the run ends."""
 
 
 class Report(Protocol):
     """Learns what became of a submission."""
 
+    ending: bool
+    """Whether nothing is to be submitted any more."""
+    submitting: set[str]
+    """Names of the workers whose job is being submitted."""
+
     def accepted(self, name: str, request: Request, job: str) -> None:
         """Note the number of a job."""
 
-    def refused(self, name: str, request: Request, text: str) -> None:
-        """Note what the queue said."""
+    def refused(self, name: str, request: Request, text: str, final: bool) -> None:
+        """Note what the queue said, and whether it would say so again."""
 
-    def cancelled(self, name: str, job: str) -> bool:
-        """Forget a worker; tell whether its job was cancelled already."""
+    def impossible(self, name: str, request: Request, text: str) -> None:
+        """Note why there is no job to submit."""
+
+    def cancelled(self, name: str, job: str | None) -> bool:
+        """Forget a worker; tell whether its job needs no cancelling."""
 
 
 class RefusedError(RuntimeError):
-    """The queue took no job; the text is its own."""
-
-
-@dataclass(frozen=True)
-class Leave:
-    """When a worker leaves its job; seconds since its start."""
-
-    lifetime: int
-    stagger: int
-    """The true time lies this much before or after, so that workers do not leave together."""
-
-
-def leave(walltime: int) -> Leave:
-    """Give the time at which a worker leaves, so that the queue never kills it.
-
-    The margin is one minute or 5 % of the walltime, whichever is longer, but never more than
-    a quarter of the walltime; a quarter of the margin is stagger.
+    """The queue took no job; the text is its own.
 
     Parameters
     ----------
-    walltime : int
-        Seconds, 60 or more: no queue counts less.
+    text : str
+    final : bool
+        Whether it would say so again.
     """
-    margin = min(max(LEAST_MARGIN, walltime * MARGIN_SHARE), walltime * MOST_MARGIN_SHARE)
-    return Leave(int(walltime - margin), int(margin / 4))
 
-
-def worker_arguments(request: Request) -> list[str]:
-    """Give the arguments of the worker, each safe in a shell."""
-    need = request.need
-    given = ["--resources", f"{request.pool}=1"]
-    if need.walltime is not None:
-        times = leave(need.walltime)
-        given += ["--lifetime", f"{times.lifetime}s", "--lifetime-stagger", f"{times.stagger}s"]
-    given += ["--no-dashboard", "--preload", "i2lc.scheduler.worker_setup"]
-    for name, path in sorted(request.tls.items()):
-        given += [f"--tls-{name.replace('_', '-')}", path]
-    return [shlex.quote(word) for word in given]
-
-
-def prologue(request: Request) -> list[str]:
-    """Give the lines before the worker: those of the site, then our variables."""
-    variables = {**DASK, **(ENCRYPTED if request.tls else {}), **request.environment}
-    exports = [f"export {name}={shlex.quote(text)}" for name, text in sorted(variables.items())]
-    return [*request.need.site.prologue, *exports]
-
-
-def _common(request: Request) -> dict[str, Any]:
-    """Give the options that both kinds of job share."""
-    need, site = request.need, request.need.site
-    return {
-        "cores": need.cpus,
-        "memory": f"{need.ram}B",
-        "processes": 1,
-        "nanny": True,
-        "protocol": "tls://" if request.tls else "tcp://",
-        "interface": shlex.quote(site.interface) if site.interface else "",
-        "death_timeout": DEATH_TIMEOUT,
-        "local_directory": f'"{site.scratch or SCRATCH}"',
-        "worker_command": "distributed.cli.dask_worker",
-        "worker_extra_args": worker_arguments(request),
-        "job_script_prologue": prologue(request),
-        "job_directives_skip": site.skipped_directives,
-        "log_directory": str(request.logs),
-        "shebang": "#!/usr/bin/env bash",
-        "python": shlex.quote(sys.executable),
-        "job_name": f"i2lc-{request.pool}",
-        "queue": need.queue or None,
-        "account": site.account or None,
-        "walltime": None if need.walltime is None else clock(need.walltime),
-    }
-
-
-def _kept(lines: list[str], skipped: tuple[str, ...]) -> list[str]:
-    return [line for line in lines if not any(text in line for text in skipped)]
+    def __init__(self, text: str, final: bool = True) -> None:
+        super().__init__(text)
+        self.final = final
 
 
 class _QueueJob(ProcessInterface):
-    """What both kinds of job do differently from dask-jobqueue's."""
+    """What both kinds of job do differently from dask-jobqueue's.
+
+    None of it raises: dask starts the jobs of all pools together, and one error would keep all
+    of them from coming.
+    """
 
     config_name = SECTION
-    request: Request
-    report: Report
     name: str
     job_id: str | None
+    job_header: str
     submit_command: str
+    cancel_command: str
+
+    def __init__(self, scheduler: Any, name: str, *, request: Request, report: Report) -> None:
+        self.request, self.report = request, report
+        self.failure = ""
+        """Why there is no job to submit."""
+        try:
+            request.logs.mkdir(parents=True, exist_ok=True)
+            with dask.config.set({f"jobqueue.{SECTION}": dict.fromkeys(UNSET.split())}):
+                super().__init__(
+                    scheduler=scheduler,
+                    name=name,
+                    config_name=SECTION,
+                    **self._options(),
+                    **common(request),
+                )
+            self._name_logs()
+        except OSError as error:
+            self._give_up(
+                scheduler,
+                name,
+                f"no folder {request.logs} for its output: {error.strerror or error}; name "
+                "another with log_directory in the resource file",
+            )
+        except Exception as error:
+            self._give_up(scheduler, name, f"{type(error).__name__}: {error}")
+
+    def _give_up(self, scheduler: Any, name: str, failure: str) -> None:
+        ProcessInterface.__init__(self, scheduler, name)
+        self.name, self.job_id, self.failure = name, None, failure
+
+    def _options(self) -> dict[str, Any]:
+        """Give the options of this kind of job."""
+        raise NotImplementedError
+
+    def _name_logs(self) -> None:
+        """Complete the paths of the logs in the head."""
 
     @property
     def worker_process_threads(self) -> int:
@@ -178,31 +139,53 @@ class _QueueJob(ProcessInterface):
         return f"{self.request.need.ram // MIB}MiB"
 
     async def start(self) -> None:
-        """Submit the job; a refusal is reported, not raised, so that other workers still start."""
+        """Submit the job; what is in the way is reported."""
+        self.report.submitting.add(self.name)
         try:
-            await super().start()
-        except (RuntimeError, ValueError, OSError) as error:
-            self.report.refused(self.name, self.request, str(error))
-            await ProcessInterface.start(self)
-        else:
-            assert self.job_id is not None
-            self.report.accepted(self.name, self.request, self.job_id)
+            if await self._submitted() and self.report.ending:
+                await self.close()
+        finally:
+            self.report.submitting.discard(self.name)
+
+    async def _submitted(self) -> bool:
+        try:
+            if not self.failure:
+                await super().start()
+                assert self.job_id is not None
+                self.report.accepted(self.name, self.request, self.job_id)
+                return True
+            self.report.impossible(self.name, self.request, self.failure)
+        except RefusedError as error:
+            self.report.refused(self.name, self.request, str(error), error.final)
+        except OSError as error:  # such as a machine that has no room for one more process
+            self.report.refused(self.name, self.request, str(error), final=False)
+        await ProcessInterface.start(self)
+        return False
 
     async def close(self) -> None:
         """Cancel the job, pending or running."""
-        if self.job_id and not self.report.cancelled(self.name, self.job_id):
-            await super().close()
+        job, self.job_id = self.job_id, None
+        if not self.report.cancelled(self.name, job) and job:
+            with suppress(OSError):
+                await _call([self.cancel_command, job])
         await ProcessInterface.close(self)
 
     async def _submit_job(self, script: str) -> str:
-        for pause in (*PAUSES, None):
+        pauses = list(PAUSES)
+        while not self.report.ending:
             status, text = await _call([*shlex.split(self.submit_command), script])
             if status == 0:
                 return text
-            if pause is None or not TRANSIENT.search(text):
-                break
-            await asyncio.sleep(pause)
-        raise RefusedError(said(text))
+            if not pauses or not TRANSIENT.search(text):
+                raise RefusedError(said(text), final=not PASSING.search(text))
+            await self._pause(pauses.pop(0))
+        raise RefusedError("the run ends", final=False)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless the run ends."""
+        end = time.monotonic() + seconds
+        while not self.report.ending and (left := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, STEP))
 
     def _job_id_from_submit_output(self, text: str) -> str:
         """Find the job's number in the last line; sites write greetings above it."""
@@ -213,10 +196,23 @@ class _QueueJob(ProcessInterface):
 
 
 async def _call(command: list[str]) -> tuple[int, str]:
+    """Run a command of the queue; give its status and what it said.
+
+    One that hangs is ended, with all that it started, and counts as failed. It has a session of
+    its own: a Ctrl-C in the terminal would leave a job that nobody knows.
+    """
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
-    out, err = await process.communicate()
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), CALL_SECONDS)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return 1, f"no answer within {CALL_SECONDS:.0f} s"
     text = out.decode(errors="replace")
     status = process.returncode or 0
     return status, text if status == 0 else f"{text}\n{err.decode(errors='replace')}"
@@ -228,21 +224,22 @@ class SlurmJob(_QueueJob, DaskSLURMJob):  # type: ignore[misc]
     submit_command = "sbatch --parsable"
     cancel_command = "scancel"
 
-    def __init__(self, scheduler: Any, name: str, *, request: Request, report: Report) -> None:
-        self.request, self.report = request, report
-        need, site = request.need, request.need.site
+    def _options(self) -> dict[str, Any]:
+        need, site = self.request.need, self.request.need.site
         extra = [f"-C {site.constraint}"] if site.constraint else []
         extra += [f"--gres=gpu:{need.gpus}"] if need.gpus else []
-        with dask.config.set({f"jobqueue.{SECTION}": dict.fromkeys(UNSET.split())}):
-            super().__init__(
-                scheduler=scheduler,
-                name=name,
-                config_name=SECTION,
-                job_cpu=need.cpus,
-                job_mem=f"{-(-need.ram // MIB)}M",
-                job_extra_directives=[*_kept(extra, site.skipped_directives), *site.directives],
-                **_common(request),
-            )
+        return {
+            "job_cpu": need.cpus,
+            "job_mem": f"{-(-need.ram // MIB)}M",
+            "job_extra_directives": [*kept(extra, site.skipped_directives), *site.directives],
+        }
+
+    def _name_logs(self) -> None:
+        """Quote the paths of the logs."""
+        for option, ending in (("-e", "err"), ("-o", "out")):
+            path = f"{self.request.logs}/{self.job_name}-%J.{ending}"
+            quoted = f"#SBATCH {option} {shlex.quote(path)}"
+            self.job_header = self.job_header.replace(f"#SBATCH {option} {path}", quoted)
 
 
 class PBSJob(_QueueJob, DaskPBSJob):  # type: ignore[misc]
@@ -251,29 +248,23 @@ class PBSJob(_QueueJob, DaskPBSJob):  # type: ignore[misc]
     submit_command = "qsub"
     cancel_command = "qdel"
 
-    def __init__(self, scheduler: Any, name: str, *, request: Request, report: Report) -> None:
-        self.request, self.report = request, report
-        need, site = request.need, request.need.site
+    def _options(self) -> dict[str, Any]:
+        need, site = self.request.need, self.request.need.site
         select = f"select=1:ncpus={need.cpus}:mem={-(-need.ram // MIB)}MB"
         select += f":ngpus={need.gpus}" if need.gpus else ""
         select += f":{site.constraint}" if site.constraint else ""
-        with dask.config.set({f"jobqueue.{SECTION}": dict.fromkeys(UNSET.split())}):
-            super().__init__(
-                scheduler=scheduler,
-                name=name,
-                config_name=SECTION,
-                resource_spec=select,
-                job_extra_directives=list(site.directives),
-                **_common(request),
-            )
-        self._name_logs()
+        return {"resource_spec": select, "job_extra_directives": list(site.directives)}
 
     def _name_logs(self) -> None:
-        """Give the logs names of their own, in the head and, for a qsub that needs it, outside."""
+        """Give the logs names of their own, in the head and, for a qsub that needs it, outside.
+
+        The qsub that needs it, Slurm's, takes no path there that a shell would split.
+        """
         self.submit_command = "qsub"
         for option, ending in (("-e", "err"), ("-o", "out")):
             folder = f"#PBS {option} {self.request.logs}/"
             path = f"{self.request.logs}/{self.job_name}-{self.name}.{ending}"
             if folder in self.job_header.split("\n"):
-                self.job_header = self.job_header.replace(folder, f"#PBS {option} {path}")
-                self.submit_command += f" {option} {shlex.quote(path)}"
+                named = f"#PBS {option} {shlex.quote(path)}"
+                self.job_header = self.job_header.replace(folder, named)
+                self.submit_command += f" {option} {path}" if path == shlex.quote(path) else ""

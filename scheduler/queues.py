@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import re
 import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,57 +18,26 @@ from distributed import Security
 from ..errors import ConfigError
 from . import security
 from .needs import Need
-from .queue_answers import State, ask, read_qstat, read_squeue, way_out
-from .queue_jobs import PBSJob, Request, SlurmJob
+from .place import Cause
+from .queue_answers import Questions, State, last_words, way_out
+from .queue_kinds import kind_of
+from .queue_scripts import LOOPBACK, Request
 
 PATIENCE = 15.0
 """Seconds for which an answer of the queue is taken as true, and a new job not missed."""
+CAUSE_WAIT, PENDING_WAIT, END_WAIT = 1.0, 5.0, 10.0
+"""Seconds to wait for an answer of the queue, by how much hangs on it."""
+SUBMIT_SECONDS = 600.0
+"""Seconds after which a worker whose job was not submitted is given up."""
+LATE_SECONDS = 5.0
+"""Seconds that the end waits for submissions that have begun."""
 CANCEL_SECONDS = 60.0
-LOG_LINES = 3
-CAUSE = re.compile(
-    r"error|exception|not found|no module|no such|denied|killed|cancelled|cannot", re.I
-)
 PREFIX = ".i2lc-tls-"
-LOOPBACK = "127.0.0.1:0"
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What differs between two kinds of queue."""
-
-    job: type
-    submit: str
-    cancel: str
-    commands: tuple[str, ...]
-    """Commands that must be on PATH."""
-    ask: Callable[[list[str]], list[str]]
-    """Gives the command that lists jobs, from their numbers."""
-    read: Callable[[str], dict[str, State]]
-    """Reads its answer: number -> state."""
-    log: str
-    """Name of the error log of a job: pool, name and job are known."""
-
-
-KINDS = {
-    "Slurm": Kind(
-        job=SlurmJob,
-        submit="sbatch",
-        cancel="scancel",
-        commands=("sbatch", "squeue", "scancel"),
-        ask=lambda jobs: ["squeue", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%r"],  # noqa: ARG005
-        read=read_squeue,
-        log="i2lc-{pool}-{job}.err",
-    ),
-    "PBS": Kind(
-        job=PBSJob,
-        submit="qsub",
-        cancel="qdel",
-        commands=("qsub", "qstat", "qdel"),
-        ask=lambda jobs: ["qstat", "-f", *jobs],
-        read=read_qstat,
-        log="i2lc-{pool}-{name}.err",
-    ),
-}
+def interface_of(needs: Iterable[Need]) -> str:
+    """Give the network interface of the scheduler: the first that a need names."""
+    return next((need.site.interface for need in needs if need.site.interface), "")
 
 
 @dataclass
@@ -79,7 +46,8 @@ class _Asked:
 
     request: Request
     job: str = ""
-    refusal: str = ""
+    cause: Cause | None = None
+    """Why it will not come."""
     since: float = field(default_factory=time.monotonic)
 
 
@@ -122,8 +90,7 @@ class QueuePlace:
         most: int = 0,
         dashboard: str = "",
     ) -> None:
-        self.kind = KINDS[kind]
-        _check_commands(kind, self.kind.commands)
+        self.kind = kind_of(kind)
         _check_interface(interface)
         self._exit = ExitStack()
         self._tls = self._written(keys, folder) if keys else {}
@@ -134,8 +101,11 @@ class QueuePlace:
         self._dashboard = dashboard or LOOPBACK
         self._asked: dict[str, _Asked] = {}
         self._cancelled: set[str] = set()
-        self._states: dict[str, State] | None = None
-        self._states_at = float("-inf")
+        self._questions = Questions(self.kind.read, PATIENCE)
+        self.ending = False
+        """Whether nothing is to be submitted any more."""
+        self.submitting: set[str] = set()
+        """Names of the workers whose job is being submitted."""
 
     def most(self, need: Need) -> int:
         """Give the most workers of the pool of a need."""
@@ -151,14 +121,26 @@ class QueuePlace:
 
     def end(self) -> None:
         """Cancel all jobs, by one command: asked one by one, a busy queue takes too long."""
-        jobs = [asked.job for asked in self._asked.values() if asked.job]
+        self.ending = True
+        late = time.monotonic() + LATE_SECONDS
+        while self.submitting and time.monotonic() < late:
+            time.sleep(0.02)
+        jobs = self._jobs()
         if not jobs:
             return
         with suppress(OSError, subprocess.TimeoutExpired):
             done = subprocess.run(
                 [self.kind.cancel, *jobs], check=False, capture_output=True, timeout=CANCEL_SECONDS
             )
-            self._cancelled |= set(jobs) if done.returncode == 0 else set()
+            self._cancelled |= set(jobs) if done.returncode == 0 else self._gone(jobs)
+
+    def _jobs(self) -> list[str]:
+        return [asked.job for asked in list(self._asked.values()) if asked.job]
+
+    def _gone(self, jobs: list[str]) -> set[str]:
+        """Give the jobs that ended: cancelling them fails."""
+        answer = self._questions.latest(self.kind.ask(jobs), END_WAIT, anew=True)
+        return set() if answer is None else set(jobs) - answer.states.keys()
 
     def close(self) -> None:
         """Remove the certificates."""
@@ -188,58 +170,70 @@ class QueuePlace:
         return {"cls": self.kind.job, "options": {"request": request, "report": self}}
 
     def script(self, need: Need, pool: str) -> str:
-        """Give the job script of a pool, with ADDRESS for that of the scheduler."""
+        """Give the job script of a pool, with ADDRESS for that of the scheduler.
+
+        It is empty when there can be no job; `cause` says why for the first worker.
+        """
         request = self._request(need, pool)
         job = self.kind.job("ADDRESS", f"{pool}-0", request=request, report=self)
-        return str(job.job_script())
+        return "" if job.failure else str(job.job_script())
 
     def _request(self, need: Need, pool: str) -> Request:
         logs = self._folder / (need.site.logs or "jobs")
         return Request(need, pool, dict(self._environment(need)), self._tls, logs)
 
+    # What jobs call, in the thread of dask's loop.
+
     def accepted(self, name: str, request: Request, job: str) -> None:
         """Note the number of a job."""
         self._asked[name] = _Asked(request, job=job)
 
-    def refused(self, name: str, request: Request, text: str) -> None:
-        """Note what the queue said."""
-        self._asked[name] = _Asked(request, refusal=text)
+    def refused(self, name: str, request: Request, text: str, final: bool) -> None:
+        """Note what the queue said, and whether it would say so again."""
+        told = (
+            f"{self.kind.submit} refused the job of pool {request.pool} ({request.need}): {text}; "
+            f"{way_out(text)} in its block of the resource file"
+        )
+        self._asked[name] = _Asked(request, cause=Cause(told, final))
 
-    def cancelled(self, name: str, job: str) -> bool:
-        """Forget a worker; tell whether its job was cancelled already."""
+    def impossible(self, name: str, request: Request, text: str) -> None:
+        """Note why there is no job to submit."""
+        told = f"there can be no job of pool {request.pool} ({request.need}): {text}"
+        self._asked[name] = _Asked(request, cause=Cause(told, final=True))
+
+    def cancelled(self, name: str, job: str | None) -> bool:
+        """Forget a worker; tell whether its job needs no cancelling."""
         self._asked.pop(name, None)
         return job in self._cancelled
 
-    def cause(self, name: str) -> str | None:
+    # What became of a job.
+
+    def cause(self, name: str) -> Cause | None:
         """Say why a worker that was asked for will not come.
 
         Returns
         -------
-        str or None
+        Cause or None
             The queue's own words when it refused the job, the end of the job's log when the
             job ended; None while there is hope.
         """
         asked = self._asked.get(name)
         if asked is None:
             return None
-        if asked.refusal:
-            return self._refusal(asked)
-        if not asked.job or time.monotonic() - asked.since < PATIENCE:
+        age = time.monotonic() - asked.since
+        if asked.cause or not asked.job:
+            return asked.cause or (_unsubmitted(asked.request) if age > SUBMIT_SECONDS else None)
+        if age < PATIENCE:
             return None
-        states = self._ask()
-        return None if states is None or asked.job in states else self._ended(name, asked)
-
-    def _refusal(self, asked: _Asked) -> str:
-        return (
-            f"{self.kind.submit} refused the job of pool {asked.request.pool} "
-            f"({asked.request.need}): {asked.refusal}; "
-            f"{way_out(asked.refusal)} in its block of the resource file"
-        )
+        answer = self._questions.latest(self.kind.ask(self._jobs()), CAUSE_WAIT)
+        if answer is None or answer.asked < asked.since + PATIENCE or asked.job in answer.states:
+            return None
+        return Cause(self._ended(name, asked), final=False)
 
     def _ended(self, name: str, asked: _Asked) -> str:
         pool = asked.request.pool
         log = asked.request.logs / self.kind.log.format(pool=pool, name=name, job=asked.job)
-        told = _last_words(log)
+        told = last_words(log)
         return f"job {asked.job} of pool {pool} ended{f': {told}' if told else ''} (log: {log})"
 
     def pending(self, name: str) -> str:
@@ -247,28 +241,18 @@ class QueuePlace:
         asked = self._asked.get(name)
         if asked is None or not asked.job:
             return "not submitted"
-        self._states_at = float("-inf")
-        states = self._ask()
-        if states is None:
+        answer = self._questions.latest(self.kind.ask(self._jobs()), PENDING_WAIT, anew=True)
+        if answer is None:
             return f"job {asked.job}: the queue does not answer"
-        return f"job {asked.job}: {states.get(asked.job, State('ended', ''))}"
-
-    def _ask(self) -> dict[str, State] | None:
-        """Ask where the jobs stand, not too often; None when the queue gives no answer."""
-        if time.monotonic() - self._states_at >= PATIENCE:
-            jobs = [asked.job for asked in self._asked.values() if asked.job]
-            self._states = ask(self.kind.ask(jobs), self.kind.read)
-            self._states_at = time.monotonic()
-        return self._states
+        return f"job {asked.job}: {answer.states.get(asked.job, State('ended', ''))}"
 
 
-def _check_commands(kind: str, commands: tuple[str, ...]) -> None:
-    missing = [command for command in commands if shutil.which(command) is None]
-    if missing:
-        raise ConfigError(
-            f"-scheduler_type {kind} needs {', '.join(missing)}, not found on PATH; start i2lc "
-            "where jobs can be submitted, or with -scheduler_type localCluster"
-        )
+def _unsubmitted(request: Request) -> Cause:
+    return Cause(
+        f"the job of pool {request.pool} ({request.need}) could not be submitted within "
+        f"{SUBMIT_SECONDS / 60:.0f} min: the queue does not answer",
+        final=False,
+    )
 
 
 def _check_interface(name: str) -> None:
@@ -278,14 +262,3 @@ def _check_interface(name: str) -> None:
             f"this machine has no network interface {name}; it has {', '.join(known)}: "
             "correct interface in the resource file"
         )
-
-
-def _last_words(log: Path) -> str:
-    """Give the lines of a job's output that sound like a cause, or its last ones."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(" ")]
-    causes = [line for line in lines if CAUSE.search(line) and " - INFO - " not in line]
-    return " / ".join((causes or lines)[-LOG_LINES:])

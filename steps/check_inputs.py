@@ -70,6 +70,7 @@ def check(job: Job) -> None:
         Any input cannot be used; the text has a line for each problem.
     """
     settings: Settings = job.settings
+    job.output(INPUT_REPORT).unlink(missing_ok=True)  # an old one would still read well
     if not settings.check_inputs:
         log.warning("check_inputs is False: the inputs are not checked")
         text = "The inputs were not checked: check_inputs is False.\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 import geopandas as gpd
@@ -27,7 +28,14 @@ GLOBE = "EPSG:4326"
 STEP_DEGREES = 1e-8
 """About 1 mm."""
 SHIFT = 1 / np.e
-SIDECARS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+COMPANIONS = {
+    ".shp": {".shp", ".shx", ".dbf", ".prj", ".cpg"},
+    ".tab": {".tab", ".dat", ".map", ".id", ".ind"},
+    ".mif": {".mif", ".mid"},
+}
+"""Endings of the files that make up a data set, in small letters, by that of the one named."""
+JOURNALS = ("-wal", "-journal")
+"""Behind the name of an SQLite file: what was written last may lie there alone."""
 
 
 class GroundTruthSettings(Settings):
@@ -52,11 +60,20 @@ class GroundTruth:
 
 
 def files_of(path: Path) -> list[Path]:
-    """Give the files that make up a vector data set (a shapefile is several)."""
-    if path.suffix.lower() != ".shp":
-        return [path]
-    found = [path.with_suffix(ending) for ending in SIDECARS]
-    return [file for file in found if file.is_file()]
+    """Give the files that make up a vector data set (a shapefile is several), `path` first.
+
+    GDAL does not mind how endings are written: TRUTH.DBF belongs to TRUTH.SHP and TRUTH.shp.
+    """
+    endings = COMPANIONS.get(path.suffix.lower(), set())
+    siblings = path.parent.glob(f"{escape(path.stem)}.*") if endings else ()
+    found = {file for file in siblings if file.suffix.lower() in endings and file.stem == path.stem}
+    found |= {path.with_name(path.name + ending) for ending in JOURNALS}
+    return [path, *sorted(file for file in found - {path} if _holds(file))]
+
+
+def _holds(file: Path) -> bool:
+    """Tell whether a file is there with content: a reader may leave an empty journal."""
+    return file.is_file() and file.stat().st_size > 0
 
 
 def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:

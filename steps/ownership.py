@@ -4,8 +4,9 @@ A run that was taken for dead may still have workers. They ask right before each
 the lock carries their run, so none of their products appears once another run took over, but
 for one that is renamed within microseconds of the take-over. That one is a whole file, since a
 rename is atomic, and it has no record of its own, since the record is another write that asks
-again. Should it replace a product that the new run had already recorded, its time of
-modification is not the recorded one, and a restart makes it again.
+again. Should it replace a product that the new run had already recorded, its time is not the
+recorded one: a restart compares the content of a small product, of a large one it sees another
+size, and that it opens (`chain.ledger.look`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Holder:
     """When the run began, ISO 8601 with zone."""
     namespace: str = ""
     """Where its pid counts: containers may share a host name and have pids of their own."""
+    boot: str = ""
+    """Identifier of the start of the machine: machines, too, may share a host name."""
 
     def __str__(self) -> str:
         return f"run {self.run_id} ({self.process})"
@@ -73,8 +76,9 @@ def parse(text: str) -> Holder | None:
     """Read the content of a lock; None when it is none."""
     try:
         data = json.loads(text)
-        return Holder(**{field.name: data[field.name] for field in fields(Holder)})
-    except (ValueError, TypeError, KeyError):
+        known = [field.name for field in fields(Holder)]
+        return Holder(**{name: data[name] for name in known if name in data})
+    except (ValueError, TypeError):
         return None
 
 

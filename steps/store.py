@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from glob import escape
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import netCDF4
 import pyogrio
@@ -47,7 +50,7 @@ def writing(path: Path) -> Iterator[Path]:
         the run no longer holds the output folder (LostRunError); nothing is published then.
     """
     claim = ownership.CLAIM.get()
-    temporary = path.with_name(f"{_prefix(claim)}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_prefix(claim)}{_token(os.getpid())}-{path.name}")
     OPEN.add(temporary)
     try:
         with disk.said_clearly(claim.root if claim else path.parent):
@@ -71,6 +74,12 @@ def writing(path: Path) -> Iterator[Path]:
 def _prefix(claim: Claim | None) -> str:
     run = f"{claim.run_id}-{claim.attempt}" if claim else "norun-1"
     return f"{ownership.TEMPORARY}{run}-"
+
+
+@cache
+def _token(pid: int) -> str:
+    """Give a word of a process; its number may be that of another one on another machine."""
+    return f"{pid}-{secrets.token_hex(4)}"
 
 
 def _make_folder(folder: Path, claim: Claim | None) -> None:
@@ -232,5 +241,6 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
     ".safetensors": _check_model,
     ".png": _check_figure,
     ".json": lambda path: read_json(path),
+    ".xml": ElementTree.parse,
 }
 _GAPS: dict[str, Callable[[Path], str | None]] = {".tif": _raster_gap, ".nc": _netcdf_gap}

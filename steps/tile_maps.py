@@ -84,4 +84,5 @@ STEP = Step(
     inputs=(TILE_INDEX, LABEL_STRIP, CONFIDENCE_STRIP),
     outputs=(LABEL_TILE, CONFIDENCE_TILE),
     resource="mergeClassifications",
+    unmoved_by={LABEL_TILE: (PROBABILITY_STRIP,), CONFIDENCE_TILE: (PROBABILITY_STRIP,)},
 )

@@ -16,7 +16,7 @@ from reliability.runs import here
 from reliability.scene import Scene
 from reliability.story import Fault
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.faults]
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from reliability.runs import KINDS, Run, here
 from reliability.scene import Scene
 from reliability.story import Story
 
+pytestmark = pytest.mark.faults
+
 
 @dataclass(frozen=True)
 class Point:

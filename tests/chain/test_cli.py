@@ -11,7 +11,7 @@ import pytest
 from conftest import Ended, tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import cli, recipe
+from i2lc.chain import cli, execution, recipe
 from i2lc.chain import run as runs
 from i2lc.chain.task import Order, Outcome, execute
 
@@ -260,7 +260,7 @@ def run_with(
     def chosen(order: Order) -> Outcome:
         return instead(order) if order.name.startswith(f"{step}/") else execute(order)
 
-    monkeypatch.setattr(runs, "execute", chosen)
+    monkeypatch.setattr(execution, "do", chosen)
 
 
 def test_a_failed_task_is_told_last(
@@ -282,13 +282,53 @@ def test_a_failed_task_is_told_last(
     log = root / "logs" / "tile_index" / "T31TCJ.log"
     assert ended.text.splitlines()[-7:] == [
         f"failed, tried again: tile_index/T31TCJ: cause 1 (log: {log})",
-        f"FAILED tile_index/T31TCJ: cause 1 (log: {log})",
+        f"FAILED tile_index/T31TCJ: cause 1; the last try: cause 2 (log: {log})",
         "1 tasks done, 1 failed, 2 not done",
-        "step tile_index, unit T31TCJ: cause 1",
+        "step tile_index, unit T31TCJ: cause 1; the last try: cause 2",
         f"log: {log}",
         "what is done stays done; when the cause is mended, go on with",
         f"  i2lc -config {path} -scheduler_type debug -ending_step polygons -restart",
     ]
+
+
+def test_a_resource_file_in_the_folder_that_is_emptied_is_refused(
+    landscape: Path, run_here: Callable[..., Ended]
+) -> None:
+    root = landscape.parent / "emptied"
+    path = with_keys(landscape, "emptied.cfg", output_path='"emptied"')
+    assert run_here(path, root, "-ending_step", "1").status == 0
+    given = root / "res.cfg"
+    given.write_text("training : { nb_cpu : 1 }")
+    ended = run_here(path, root, "-config_ressources", str(given), "-ending_step", "1")
+    assert ended.status == 2
+    assert "lies in output_path" in ended.text
+    assert given.is_file()
+    again = run_here(path, root, "-config_ressources", str(given), "-ending_step", "1", "-restart")
+    assert again.status == 0
+
+
+def test_a_restart_with_a_wrong_input_runs_nothing(
+    tmp_path: Path, run_here: Callable[..., Ended]
+) -> None:
+    path = tiny(tmp_path / "land", dates=4)
+    root = results_of(path)
+    assert run_here(path, root, "-ending_step", "tile_index").status == 0
+    (path.parent / "nomenclature.txt").write_text("no such form")
+    ended = run_here(path, root, "-ending_step", "envelopes", "-restart")
+    assert ended.status == 2
+    assert "nomenclature.txt" in ended.text
+    assert not (root / "envelope").exists()
+
+
+def test_a_picture_in_the_output_folder_is_no_hindrance(
+    landscape: Path, run_here: Callable[..., Ended]
+) -> None:
+    path = with_keys(landscape, "pictured.cfg", output_path='"pictured"')
+    picture = landscape.parent / "pictured" / "graph.svg"
+    option = ("-execution_graph_files", str(picture), "-ending_step", "1")
+    for _ in range(2):
+        assert run_here(path, picture.parent, *option).status == 0
+        assert picture.read_text().count("<svg") == 1
 
 
 def test_a_product_that_vanished_is_a_failure(

@@ -12,7 +12,7 @@ import pytest
 import toy
 from conftest import tiny
 
-from i2lc.chain import config, decision, graph, ledger, recipe, sources, units
+from i2lc.chain import config, decision, graph, ledger, output, recipe, sources, units
 from i2lc.chain.config import Config
 from i2lc.chain.decision import REMOVED, Verdict
 from i2lc.chain.graph import Graph
@@ -175,8 +175,6 @@ def test_a_task_that_the_state_file_does_not_list_is_done_again(done: Path) -> N
         "look/T1": Verdict("redo", reason),
         "tell/all": Verdict("redo", reason),
     }
-    told = decided(done, allowed=set(GRAPH.tasks) - {"tell/all"}, not_allowed="no line in a.txt")
-    assert told == {"tell/all": Verdict("redo", "no line in a.txt")}
 
 
 def test_the_state_file_frees_nothing_from_the_ledger(done: Path) -> None:
@@ -187,14 +185,9 @@ def test_the_state_file_frees_nothing_from_the_ledger(done: Path) -> None:
 # Products that remove_tmp_files removed.
 
 
-def is_part(path: str) -> bool:
-    return path.startswith(("index/", "parts/"))
-
-
 def remove(root: Path, *folders: str) -> None:
-    for folder in folders:
-        for path in (root / folder).iterdir():
-            path.unlink()
+    paths = [file.path for task in GRAPH.tasks.values() for file in task.outputs]
+    output.remove_temporary(root, [path for path in paths if path.startswith(folders)])
 
 
 EARLY = [name for name in GRAPH.tasks if name.startswith(("look", "cut"))]
@@ -202,16 +195,37 @@ EARLY = [name for name in GRAPH.tasks if name.startswith(("look", "cut"))]
 
 def test_removed_products_that_nobody_needs_stay_removed(done: Path) -> None:
     remove(done, "index", "parts")
-    found = decided(done, temporary=is_part)
-    assert found == {name: Verdict("removed", REMOVED) for name in EARLY}
+    assert decided(done) == {name: Verdict("removed", REMOVED) for name in EARLY}
     assert not Verdict("removed").runs
-    assert decided(done) == {name: Verdict("to do") for name in EARLY}
+    assert ledger.unfinished(done / "index" / "T1.txt") is None
+
+
+def test_a_removed_product_that_is_asked_for_now_is_made(done: Path) -> None:
+    remove(done, "index", "parts")
+    found = decided(done, wanted={"index/T2.txt"})
+    assert found.pop("look/T2") == Verdict("to do", "output missing: index/T2.txt")
+    assert {verdict.kind for verdict in found.values()} == {"removed"}
+
+
+def test_a_removed_product_that_vanished_before_is_missing(done: Path) -> None:
+    (done / "parts" / "T1_1.txt").unlink()
+    remove(done, "index", "parts")
+    missing = Verdict("to do", "output missing: parts/T1_1.txt")
+    assert decided(done)["cut/T1_strip_1"] == missing
+
+
+def test_a_removed_product_made_from_something_else_is_to_do(done: Path) -> None:
+    remove(done, "index", "parts")
+    found = others(decision.decide(GRAPH, with_word("look"), done))
+    assert found["look/T1"] == Verdict("to do", "word changed a -> b")
+    assert found["cut/T1_strip_1"] == Verdict("to do", "word changed a -> b", "look/T1")
+    assert found["train/seed_0_hyp_0"] == Verdict("redo", "word changed a -> b", "look/T1")
 
 
 def test_a_task_that_runs_brings_its_inputs_back(done: Path) -> None:
     remove(done, "index", "parts")
     (done / "final" / "T1_0.txt").unlink()
-    found = decided(done, temporary=is_part)
+    found = decided(done)
     needed = f"{REMOVED}, and paint/T1 needs it"
     assert found["look/T1"] == Verdict("to do", needed)
     assert {name for name, verdict in found.items() if verdict.runs} == {"look/T1", "paint/T1"}
@@ -219,7 +233,7 @@ def test_a_task_that_runs_brings_its_inputs_back(done: Path) -> None:
 
 def test_and_the_inputs_of_its_inputs(done: Path) -> None:
     remove(done, "index", "parts")
-    found = others(decision.decide(GRAPH, with_word("train"), done, temporary=is_part))
+    found = others(decision.decide(GRAPH, with_word("train"), done))
     assert {found[name].kind for name in EARLY} == {"to do"}
     assert found["look/T2"].reason.startswith(f"{REMOVED}, and ")
     assert found["train/seed_0_hyp_0"] == Verdict("redo", "word changed a -> b")
@@ -227,15 +241,15 @@ def test_and_the_inputs_of_its_inputs(done: Path) -> None:
 
 def test_a_change_before_removed_products_is_found(done: Path) -> None:
     remove(done, "parts")
-    found = others(decision.decide(GRAPH, with_word("look"), done, temporary=is_part))
+    found = others(decision.decide(GRAPH, with_word("look"), done))
     assert found["look/T1"] == Verdict("redo", "word changed a -> b")
     assert found["train/seed_0_hyp_0"] == Verdict("redo", "word changed a -> b", "look/T1")
     assert found["cut/T1_strip_1"].kind == "to do"
 
 
 def test_nothing_is_removed_before_it_was_done(tmp_path: Path) -> None:
-    found = decided(tmp_path, temporary=is_part)
-    assert {verdict.kind for verdict in found.values()} == {"to do"}
+    remove(tmp_path, "index", "parts")
+    assert set(decided(tmp_path).values()) == {Verdict("to do")}
 
 
 # Readable, cheaply.
@@ -250,6 +264,8 @@ def test_a_product_as_recorded_is_not_opened_another_one_is(
         opened.append(path.name)
         return "it does not open (no header)"
 
+    monkeypatch.setattr(ledger, "SMALL_FILE", 1)
+    write(done)
     monkeypatch.setattr(ledger.store, "defect", defect)
     assert decided(done) == {}
     assert opened == []
@@ -257,6 +273,15 @@ def test_a_product_as_recorded_is_not_opened_another_one_is(
     reason = "model/0_0.txt does not open (no header)"
     assert decided(done) == {"train/seed_0_hyp_0": Verdict("redo", reason)}
     assert opened == ["0_0.txt"]
+
+
+def test_a_small_product_of_another_time_counts_by_content(done: Path) -> None:
+    product = done / "model" / "0_0.txt"
+    os.utime(product, (1, 1))
+    assert decided(done) == {}
+    product.write_text("[]")  # as many bytes, and it opens
+    reason = "model/0_0.txt has another content than the recorded one"
+    assert decided(done) == {"train/seed_0_hyp_0": Verdict("redo", reason)}
 
 
 # The chain itself.

@@ -36,7 +36,15 @@ def test_twice_is_at_once_and_more_changes_nothing() -> None:
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
         assert stop.now
-        send(signal.SIGINT)
+
+
+def test_closing_down_is_interrupted_only_after_a_warning() -> None:
+    stop, said = Stop(over=True), []
+    with interrupt.listening(stop, said.append):
+        send(signal.SIGTERM)
+        assert (said, stop.now) == ([interrupt.CLOSING], False)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
 
 
 def test_sigterm_is_at_once() -> None:
@@ -44,6 +52,19 @@ def test_sigterm_is_at_once() -> None:
     with interrupt.listening(stop, lambda text: None), pytest.raises(KeyboardInterrupt):
         send(signal.SIGTERM)
     assert (stop.asked, stop.now, stop.cause) == (True, True, "ended by SIGTERM")
+
+
+def test_a_terminal_that_goes_ends_the_run_unless_it_was_told_not_to() -> None:
+    stop = Stop()
+    with interrupt.listening(stop, lambda text: None), pytest.raises(KeyboardInterrupt):
+        send(signal.SIGHUP)
+    assert stop.cause.startswith("the terminal is gone")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupt.listening(Stop(), lambda text: None):
+            send(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_handlers_are_put_back() -> None:

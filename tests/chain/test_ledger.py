@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -250,6 +251,7 @@ def test_a_record_lies_beside_the_product_and_says_all(tmp_path: Path) -> None:
         "file": "T1.txt",
         "bytes": 4,
         "mtime_ns": product.stat().st_mtime_ns,
+        "sha256": hashlib.sha256(b"four").hexdigest(),
     }
     assert ledger.unfinished(product) is None
 
@@ -299,11 +301,47 @@ def test_a_record_without_time_is_of_an_earlier_version(tmp_path: Path) -> None:
     today = of_toy(toy.LOOK, toy.ToySettings())
     ledger.write_record(product, today)
     record = ledger.read_record(product) or {}
-    del record["mtime_ns"]
+    del record["mtime_ns"], record["sha256"]
     ledger.record_path(product).write_text(json.dumps(record))
     assert ledger.unfinished(product) is None
     product.write_text("}{")  # as many bytes
     assert str(ledger.unfinished(product)).startswith("it does not open (Expecting value")
+
+
+def test_a_figure_changed_in_a_product_of_the_same_size_is_found(tmp_path: Path) -> None:
+    product = tmp_path / "scores.csv"
+    product.write_text("a,0.81\n")
+    ledger.write_record(product, of_toy(toy.LOOK, toy.ToySettings()))
+    os.utime(product, (1, 1))
+    assert ledger.unfinished(product) is None
+    product.write_text("a,0.91\n")
+    assert ledger.unfinished(product) == "it has another content than the recorded one"
+
+
+def test_a_large_product_of_another_time_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "SMALL_FILE", 1)
+    product = tmp_path / "a.json"
+    product.write_text("{}")
+    ledger.write_record(product, of_toy(toy.LOOK, toy.ToySettings()))
+    assert "sha256" not in (ledger.read_record(product) or {})
+    product.write_text("[]")
+    os.utime(product, (1, 1))
+    assert ledger.unfinished(product) is None
+    product.write_text("}{")
+    assert str(ledger.unfinished(product)).startswith("it does not open (Expecting value")
+
+
+def test_a_sidecar_that_a_viewer_rewrote_is_good_as_long_as_it_is_one(tmp_path: Path) -> None:
+    product = tmp_path / "Classif_Seed_0.tif.aux.xml"
+    product.write_text("<PAMDataset/>")
+    assert ledger.unfinished(product) == "it has no record: its task did not end"
+    ledger.write_record(product, of_toy(toy.LOOK, toy.ToySettings()))
+    product.write_text("<PAMDataset><Metadata/></PAMDataset>")
+    assert ledger.unfinished(product) is None
+    product.write_text("<PAMDataset><Metadata/>")
+    assert str(ledger.unfinished(product)).startswith("it does not open (no element found")
 
 
 def test_many_inputs_stand_in_the_first_record_only(tmp_path: Path) -> None:

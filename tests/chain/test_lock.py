@@ -116,6 +116,21 @@ def test_another_container_of_the_same_name_is_another_host(tmp_path: Path) -> N
     assert "is in use by another run" in refusal(tmp_path)
 
 
+def test_another_machine_of_the_same_name_is_another_host(tmp_path: Path) -> None:
+    put(tmp_path, pid=dead_process(), boot="of another machine")
+    assert "is in use by another run" in refusal(tmp_path)
+    grow_old(tmp_path, 121)
+    assert take(tmp_path).endswith("is stale: its last heartbeat is 121 s old; taken over")
+
+
+def test_a_machine_without_identifier_is_judged_by_its_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "BOOT", tmp_path / "none" / "boot_id")
+    put(tmp_path, pid=dead_process())
+    assert "is in use by another run" in refusal(tmp_path)
+
+
 def take(root: Path) -> str:
     with lock.held(root, "new") as notes:
         holder = ownership.read(root)
@@ -364,6 +379,33 @@ def test_leftovers_of_dead_runs_go(tmp_path: Path) -> None:
     files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert files == [f"{LOCK}.young", "a/.tmp-new-1-7-x.tif", "a/x.tif"]
     assert lock.leftovers(tmp_path, ["a"]) == 1
+
+
+def test_a_run_removes_its_own_leftovers_while_it_holds_the_folder(tmp_path: Path) -> None:
+    own, other = tmp_path / "a" / ".tmp-ab12-1-x.tif", tmp_path / "a" / ".tmp-cd34-1-x.tif"
+    (tmp_path / "a").mkdir()
+    for path in (own, other):
+        path.write_text("")
+    with lock.held(tmp_path, "ab12"):
+        assert lock.own_leftovers(tmp_path, ["a", "never", ""], "ab12") == 1
+        assert names(tmp_path / "a") == [other.name]
+    put(tmp_path, run_id="cd34")
+    own.write_text("")
+    assert lock.own_leftovers(tmp_path, ["a"], "ab12") == 0
+    assert names(tmp_path / "a") == [own.name, other.name]
+
+
+def test_a_leftover_that_cannot_be_removed_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    put(tmp_path, run_id="ab12")
+    (tmp_path / ".tmp-ab12-1-x.tif").write_text("")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert lock.own_leftovers(tmp_path, [""], "ab12") == 1
+    assert lock.leftovers(tmp_path, [""]) == 1
 
 
 def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from conftest import Ended, tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import config, output
+from i2lc.chain import config, ledger, output
 from i2lc.errors import InputError
 
 MARK = f"output folder of i2lc {__version__}\n"
@@ -116,29 +116,47 @@ def test_a_later_start_keeps_all(tmp_path: Path, remove: bool) -> None:
     assert tree(tmp_path) == before
 
 
-def test_remove_temporary_keeps_what_was_asked_for_and_its_record(tmp_path: Path) -> None:
-    earlier(tmp_path)
-    (tmp_path / "parts" / "asked.txt").write_text("x")
-    (tmp_path / "parts" / ".asked.txt.record.json").write_text("{}")
-    output.remove_temporary(tmp_path, {"parts/asked.txt"})
-    assert {p.name for p in (tmp_path / "parts").iterdir()} == {
-        "asked.txt",
-        ".asked.txt.record.json",
-    }
+def made(root: Path, *names: str) -> None:
+    """Products with a record."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+        ledger.record_path(root / name).write_text('{"fingerprint": "ab", "bytes": 3}')
 
 
-def test_remove_temporary_keeps_the_results(tmp_path: Path) -> None:
-    earlier(tmp_path)
-    output.remove_temporary(tmp_path, {"parts/asked.txt"})
+def test_remove_temporary_removes_what_is_named_and_notes_it(tmp_path: Path) -> None:
+    made(tmp_path, "parts/a.txt", "parts/b.txt", "parts/asked.txt")
+    (tmp_path / "parts" / "foreign.txt").write_text("x")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("x")
+    names = ["parts/a.txt", "parts/b.txt", "parts/foreign.txt", "parts/never.txt"]
+    output.remove_temporary(tmp_path, names)
     assert set(tree(tmp_path)) == {
-        ".i2lc",
-        "class_statistics.csv",
-        "features/T/v.txt",
-        "final/map.txt",
-        "logs/a/b.log",
-        "model/m.txt",
+        "notes/mine.txt",
+        "parts/.a.txt.record.json",
+        "parts/.asked.txt.record.json",
+        "parts/.b.txt.record.json",
+        "parts/asked.txt",
+        "parts/foreign.txt",
     }
-    assert not (tmp_path / "parts").exists()
+    assert ledger.look(str(tmp_path), "parts/a.txt").removed
+    assert not ledger.look(str(tmp_path), "parts/asked.txt").removed
+    record = ledger.read_record(tmp_path / "parts" / "b.txt")
+    assert record == {"fingerprint": "ab", "bytes": 3, "removed": True}
+
+
+def test_remove_temporary_goes_through_no_link(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    root = tmp_path / "link-to-out"
+    (tmp_path / "out").mkdir()
+    root.symlink_to(tmp_path / "out")
+    made(elsewhere, "a.txt", "deep/b.txt")
+    made(root, "kept/x.txt")
+    (root / "parts").symlink_to(elsewhere)
+    before = tree(elsewhere)
+    output.remove_temporary(root, ["parts/a.txt", "parts/deep/b.txt", "kept/x.txt"])
+    assert tree(elsewhere) == before
+    assert not (root / "kept" / "x.txt").exists()
 
 
 def test_versions_name_all_that_i2lc_needs() -> None:

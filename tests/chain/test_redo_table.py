@@ -141,6 +141,17 @@ def test_a_key_redoes_the_steps_that_depend_on_it(
     assert touched == wanted
 
 
+@pytest.mark.parametrize("mosaic", [False, True])
+def test_probabilities_leave_the_maps(
+    loaded: Config, before: dict[str, str], mosaic: bool
+) -> None:
+    """Tasks that write them or read them have other products or inputs; no other one has."""
+    made = graph.build(recipe.land_cover(True, mosaic), units.plan(loaded.units))
+    after = {name: found.digest for name, found in ledger.fingerprints(made, loaded.steps).items()}
+    touched = {name.split("/")[0] for name in before if after[name] != before[name]}
+    assert touched == ({"tile_maps", "mosaic"} if mosaic else {"tile_maps"})
+
+
 def test_the_table_has_every_key() -> None:
     known: set[str] = set()
     for section, keys in config.supported().items():

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -183,7 +184,8 @@ def test_temporary_names_bear_the_number_of_the_run(tmp_path: Path) -> None:
         write_half(job)
 
     execute(order(tmp_path, look))
-    assert seen == [f".tmp-run1-1-{os.getpid()}-T1_0.txt"]
+    assert len(seen) == 1
+    assert re.fullmatch(rf"\.tmp-run1-1-{os.getpid()}-[0-9a-f]{{8}}-T1_0\.txt", seen[0])
     assert not list(tmp_path.rglob(".tmp-*"))
 
 

@@ -51,6 +51,9 @@ class Fake:
         assert tasks >= 0
         self.left[need] = tasks
 
+    def withdraw(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         self.running.clear()
 
@@ -83,6 +86,7 @@ def run(
     needs: Mapping[str, Need] | None = None,
     grow: Callable[[str, Need], Need] = lambda key, need: need,
     fail_fast: bool = False,
+    rules: Mapping[str, Any] | None = None,
     stop: Stop | None = None,
 ) -> tuple[Progress, list[str]]:
     made: nx.DiGraph = nx.DiGraph()
@@ -96,7 +100,7 @@ def run(
         function=function,
         argument_of=lambda key, need, attempt: key,
         needs=needs or dict.fromkeys(keys, ONE),
-        rules=Rules(lambda result: result != "bad", retries, grow, fail_fast),
+        rules=Rules(lambda result: result != "bad", retries, grow, fail_fast, **(rules or {})),
         watch=told,
         stop=stop,
     )
@@ -275,6 +279,58 @@ def test_a_request_to_stop_lets_end_what_runs() -> None:
     progress, told = run([], keys="abcd", function=ask, executor=Fake(2), stop=stop)
     assert set(progress.done) == {"a", "b"}
     assert "started c" not in told
+
+
+def test_what_waits_for_a_worker_is_taken_back() -> None:
+    class Waiting(Fake):
+        """The last task that was submitted has no worker yet."""
+
+        def withdraw(self) -> list[str]:
+            return [self.running.pop()[0]]
+
+    stop = Stop()
+
+    def ask(argument: str) -> str:
+        stop.asked = True
+        return argument
+
+    progress, told = run([], keys="abc", function=ask, executor=Waiting(3), stop=stop)
+    assert told == ["started a", "started b", "started c", "done a", "withdrawn c", "done b"]
+    assert progress.running == set()
+
+
+def test_an_innocent_task_is_tried_again_once_and_it_does_not_count() -> None:
+    flaky = Flaky(1)
+    progress, told = run(
+        [], keys="ab", function=flaky, rules={"innocent": lambda key, failure: True}
+    )
+    assert set(progress.done) == {"a", "b"}
+    assert (progress.tries["b"], progress.forgiven) == (0, {"b"})
+    assert told.count("retried b") == 1
+    again, _ = run([], keys="ab", function=Flaky(2), rules={"innocent": lambda key, failure: True})
+    assert list(again.failed) == ["b"]
+
+
+def test_a_hopeless_failure_is_not_tried_again() -> None:
+    _, told = run(
+        [], keys="ab", function=Flaky(9), retries=3, rules={"hopeless": lambda failure: True}
+    )
+    assert told.count("started b") == 1
+
+
+def test_a_retry_with_the_same_need_does_not_let_its_worker_go() -> None:
+    class Recording(Fake):
+        def __init__(self) -> None:
+            super().__init__()
+            self.counts: list[int] = []
+
+        def expect(self, need: Need, tasks: int) -> None:
+            super().expect(need, tasks)
+            self.counts.append(tasks)
+
+    executor = Recording()
+    run([], keys="b", function=Flaky(1), retries=1, executor=executor)
+    assert executor.counts == [1, 0]
 
 
 def test_an_interrupt_ends_the_drive_with_what_is_known() -> None:

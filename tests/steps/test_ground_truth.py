@@ -1,5 +1,7 @@
 """The ground truth: reading it, naming polygons, and the pixels of a polygon."""
 
+import sqlite3
+
 import geopandas as gpd
 import numpy as np
 import pyogrio
@@ -214,6 +216,46 @@ def test_the_files_of_a_data_set(tmp_path):
     names = {file.suffix for file in ground_truth.files_of(path)}
     assert {".shp", ".shx", ".dbf", ".prj"} <= names
     assert ground_truth.files_of(tmp_path / "a.gpkg") == [tmp_path / "a.gpkg"]
+    assert ground_truth.files_of(tmp_path / "none.shp") == [tmp_path / "none.shp"]
+
+
+@pytest.mark.parametrize("name", ["TRUTH.SHP", "TRUTH.shp"])
+def test_the_files_of_a_shapefile_in_capitals(tmp_path, name):
+    written = write(tmp_path, "a.shp", frame([1, 2, 3]))
+    for part in tmp_path.glob("a.*"):
+        part.rename(tmp_path / (name.partition(".")[0] + part.suffix.upper()))
+    path = tmp_path / name
+    written.with_name(name.partition(".")[0] + ".SHP").rename(path)
+    (tmp_path / f"{path.stem}2.DBF").write_text("of another one")
+    assert len(ground_truth.read(path, "code", None).frame) == 3
+    found = ground_truth.files_of(path)
+    assert found[0] == path
+    assert {file.name for file in found} == {
+        name,
+        *(f"{path.stem}{ending}" for ending in (".SHX", ".DBF", ".PRJ", ".CPG")),
+    }
+
+
+def test_an_edit_in_the_journal_of_a_geopackage_is_a_file_of_it(tmp_path):
+    path = write(tmp_path, "a.gpkg", frame([1, 2, 3]))
+    with sqlite3.connect(path) as edits:
+        edits.execute("PRAGMA journal_mode=WAL")
+        before = path.read_bytes()
+        edits.execute("CREATE TABLE more (code INTEGER)")
+        edits.commit()
+        found = ground_truth.files_of(path)
+        assert path.read_bytes() == before
+    edits.close()
+    assert found == [path, tmp_path / "a.gpkg-wal"]
+    (tmp_path / "a.gpkg-journal").write_text("")
+    assert ground_truth.files_of(path) == [path]
+
+
+def test_the_files_of_a_mapinfo_table(tmp_path):
+    path = tmp_path / "a.tab"
+    pyogrio.write_dataframe(frame([1, 2, 3]), path, driver="MapInfo File")
+    names = {file.name for file in ground_truth.files_of(path)}
+    assert names == {"a.tab", "a.dat", "a.map", "a.id"}
 
 
 # --- the pixels of a polygon ----------------------------------------------------------------

@@ -138,11 +138,20 @@ def hold(root, run_id):
 
 def test_the_temporary_name_tells_run_and_try_and_keeps_the_ending(claim):
     with store.writing(claim.root / "new" / "a.tif") as temporary:
-        assert temporary.name == f".tmp-run7-3-{os.getpid()}-a.tif"
+        head = f".tmp-run7-3-{os.getpid()}-"
+        assert re.fullmatch(re.escape(head) + r"[0-9a-f]{8}-a\.tif", temporary.name)
         assert temporary in store.OPEN
         write_raster(temporary)
     assert leftovers(claim.root / "new") == ["a.tif"]
     assert not store.OPEN
+
+
+def test_a_process_of_the_same_number_on_another_machine_has_other_names():
+    assert store._token(7) == store._token(7)
+    store._token.cache_clear()  # as in another process
+    first = store._token(7)
+    store._token.cache_clear()
+    assert store._token(7) != first
 
 
 def publish(path, harm):
