@@ -8,11 +8,12 @@ to save space is done again for it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from . import ledger
+from . import differences, ledger
 from .graph import Graph, Task
 from .ledger import Fingerprint, Look
 
@@ -55,6 +56,7 @@ def decide(
     *,
     allowed: Collection[str] | None = None,
     wanted: Collection[str] = (),
+    running: Collection[str] | None = None,
 ) -> dict[str, Verdict]:
     """Decide for every task what a restart makes of it.
 
@@ -70,6 +72,9 @@ def decide(
         Names of the tasks that may be reused; None is all.
     wanted : collection of str
         Products, relative to `root`, that have to be there even if they were removed once.
+    running : collection of str, optional
+        Names of the tasks of the steps that are asked for; only they need their inputs. None is
+        all.
 
     Returns
     -------
@@ -82,14 +87,14 @@ def decide(
         for name in found.keys() - set(allowed):
             if found[name].kind == "reused":
                 found[name] = Verdict("redo", NOT_ALLOWED)
-    _bring_back(graph, found)
+    _bring_back(graph, found, graph.tasks.keys() if running is None else set(running))
     return {name: found[name] for name in graph.tasks}
 
 
-def _bring_back(graph: Graph, found: dict[str, Verdict]) -> None:
+def _bring_back(graph: Graph, found: dict[str, Verdict], running: AbstractSet[str]) -> None:
     """Do tasks again whose removed products a task that runs reads."""
     for task in reversed(graph.order()):
-        if found[task.name].runs:
+        if task.name in running and found[task.name].runs:
             for file in task.inputs:
                 name = graph.producers[file.path]
                 if found[name].kind == "removed":
@@ -135,7 +140,8 @@ class _Judge:
         if not any(seen.there or seen.record for seen in looks.values()):
             return UNKNOWN
         kind: Kind = "redo" if any(seen.there for seen in looks.values()) else "to do"
-        return Verdict(kind, ledger.told([_defect(path, seen) for path, seen in defects.items()]))
+        told = [_defect(path, seen) for path, seen in defects.items()]
+        return Verdict(kind, differences.told(told))
 
     def _stale(self, task: Task, looks: Mapping[str, Look]) -> Verdict | None:
         """Say why a product, there or removed, was made from something else; None if none was."""
@@ -146,10 +152,10 @@ class _Judge:
         if not old:
             return None
         kind: Kind = "redo" if any(seen.there for seen in recorded) else "to do"
-        if own := ledger.changes(old[0], today):
-            return Verdict(kind, ledger.told(own))
+        if own := differences.changes(old[0], today):
+            return Verdict(kind, differences.told(own))
         whole = [record for record in old if "inputs" in record]
-        inputs = ledger.changed_inputs(whole[0], today) if whole else []
+        inputs = differences.changed_inputs(whole[0], today) if whole else []
         return replace(self._inherited(inputs), kind=kind)
 
     def _inherited(self, inputs: Sequence[tuple[str, str]]) -> Verdict:
@@ -161,7 +167,8 @@ class _Judge:
             if root is not None:
                 return Verdict("redo", root.reason, root.root)
         events = [event for _, event in inputs]
-        return Verdict("redo", ledger.told(events), self._graph.producers.get(inputs[0][0], ""))
+        root_task = self._graph.producers.get(inputs[0][0], "")
+        return Verdict("redo", differences.told(events), root_task)
 
     def _before(self, task: Task) -> Verdict | None:
         """Give what changed for the first of a task's producers for which something did."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import re
 import secrets
 import shutil
@@ -22,10 +21,10 @@ from ..scheduler import allocation, security
 from ..scheduler.local import LocalPlace
 from ..scheduler.needs import Need
 from ..scheduler.probe import Answer, Question, probe
-from ..scheduler.queues import QueuePlace
+from ..scheduler.queues import QueuePlace, interface_of
 from ..scheduler.trial import Reply, Trial
 from . import config as configs
-from . import placement, plan, resources
+from . import distributions, placement, plan, resources
 from .config import Config
 from .diagnosis import Check, judge
 from .display import say
@@ -43,9 +42,7 @@ WELL, UNWELL = 0, 1
 
 def packages() -> tuple[str, ...]:
     """Name i2lc and the distributions that it needs."""
-    required = importlib.metadata.requires("i2lc") or []
-    names = [re.split(r"[^\w.-]", text)[0] for text in required if "extra ==" not in text]
-    return ("i2lc", *names)
+    return ("i2lc", *distributions.required())
 
 
 def modules() -> tuple[str, ...]:
@@ -87,9 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for warning in (*config.warnings, *said.warnings):
         sys.stderr.write(f"i2lc: warning: {warning}\n")
     pools = pools_of(config, said, given.scheduler_type)
-    interface = next((need.site.interface for need in pools if need.site.interface), "")
     root = config.run.output_path
-    return examine(Visit(given.scheduler_type, root, pools, interface, given.timeout))
+    return examine(Visit(given.scheduler_type, root, pools, interface_of(pools), given.timeout))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -149,8 +145,8 @@ def _examine(visit: Visit, folder: Path, tell: Callable[[Check], None]) -> None:
         for number, (need, steps) in enumerate(visit.pools.items()):
             pool = f"pool{number}"
             say(f"{pool}: {need}, for {', '.join(steps)}")
-            if isinstance(place, QueuePlace):
-                say(_indented(place.script(need, pool)))
+            if isinstance(place, QueuePlace) and (script := place.script(need, pool)):
+                say(_indented(script))
             question = _question(folder, pool, gpus=need.gpus > 0)
             reply = trial.ask(pool, need, probe, question, visit.timeout)
             for check in _checks(need, here, reply, token, folder / f"from-{pool}"):

@@ -9,6 +9,7 @@ import networkx as nx
 
 from ..errors import InputError
 from . import ledger
+from .differences import Problem, problem_of
 from .plan import Plan
 
 MOST_CAUSES = 20
@@ -43,7 +44,7 @@ def check(
     broken = {
         path: problem
         for path in needed
-        if (problem := ledger.problem_of(root / path, made[plan.graph.producers[path]]))
+        if (problem := problem_of(root / path, made[plan.graph.producers[path]]))
     }
     if broken:
         causes, first = _causes(root, plan, made, broken)
@@ -57,7 +58,7 @@ def _causes(
     root: Path,
     plan: Plan,
     made: Mapping[str, ledger.Fingerprint],
-    broken: Mapping[str, ledger.Problem],
+    broken: Mapping[str, Problem],
 ) -> tuple[list[str], str]:
     """Trace unusable products back to what changed, and to the first step to do again."""
     writers = {plan.graph.producers[path] for path in broken}
@@ -67,7 +68,7 @@ def _causes(
     for task in (task for task in plan.graph.order() if task.name in upstream):
         paths = [f.path for f in task.outputs if f.path in broken or (root / f.path).exists()]
         for path in paths:
-            if problem := ledger.problem_of(root / path, made[task.name]):
+            if problem := problem_of(root / path, made[task.name]):
                 first = first or task.step.name
                 if not problem.inherited:
                     told[problem.text] = None

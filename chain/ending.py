@@ -12,10 +12,11 @@ from ..errors import I2lcError
 from ..scheduler.drive import Progress, Stop
 from ..steps import check_inputs
 from ..steps.artifacts import CONFIDENCE, MAP, RESULTS_TEXT
-from . import guard, ledger, output, reuse
+from . import ledger, output, reuse
 from .arguments import WRONG
 from .decision import Verdict
 from .display import say
+from .last_words import last_words
 from .orders import Orders
 from .plan import Plan
 from .task import MORE_MEMORY, Outcome
@@ -35,7 +36,7 @@ def cause(key: str, failure: Outcome | BaseException, orders: Orders) -> str:
     if isinstance(failure, I2lcError):
         return str(failure)
     if isinstance(failure, KilledWorker):
-        return guard.last_words(orders.log(key)) or (
+        return last_words(orders.log(key)) or (
             "its worker was killed: by hand, by the queue, or by the system for its memory "
             f"(exit 137); if it was memory, {MORE_MEMORY}"
         )

@@ -18,9 +18,10 @@ from ..errors import I2lcError
 from ..scheduler import allocation
 from ..scheduler.drive import Progress, Rules, Stop, drive
 from ..steps.disk import DiskFullError
-from . import ending, guard, interrupt, lock, placement, tasks_status
+from . import ending, interrupt, leftovers, placement, task_states, tasks_status
 from .decision import Verdict
 from .display import Display, say
+from .last_words import last_words
 from .orders import Orders
 from .placement import QUEUES, Placement
 from .task import Outcome
@@ -58,7 +59,7 @@ def execute(
         defects = end.defects(verdicts)
         if warning := states.end(end.how(defects)):
             say(warning)
-        lock.own_leftovers(work.root, work.folders, run_id)
+        leftovers.remove_own(work.root, work.folders, run_id)
         return end.conclude(defects, time.monotonic() - start)
 
 
@@ -97,7 +98,7 @@ def _kept(work: Work, verdicts: Mapping[str, Verdict], todo: Sequence[str]) -> s
     if work.options.reuses:
         return {name for name in out if not verdicts[name].runs}
     try:
-        return out & tasks_status.done_of(work.root / tasks_status.NAME) if out else set()
+        return out & task_states.done_of(work.root / tasks_status.NAME) if out else set()
     except I2lcError:
         return set()
 
@@ -150,6 +151,6 @@ def _innocence(orders: Orders) -> Callable[[str, Any], bool]:
     """On a queue a job may be cancelled, preempted or lose its node; the guard says all else."""
 
     def innocent(key: str, failure: Any) -> bool:
-        return isinstance(failure, KilledWorker) and guard.last_words(orders.log(key)) is None
+        return isinstance(failure, KilledWorker) and last_words(orders.log(key)) is None
 
     return innocent

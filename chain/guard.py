@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import re
 import signal
 import threading
 import time
@@ -20,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..scheduler.needs import GIB, clock
+from ..scheduler.needs import GIB
 from ..steps import ownership, store
 from ..steps.ownership import Claim
 from . import usage
@@ -38,6 +37,11 @@ SCAN_SHARE = 100
 """Looking for child processes takes at most one part of so many of the time."""
 LEAST_SECONDS, LEAST_SHARE = 0.02, 0.005
 """Processor time between two looks, and its share of the time, that count as progress."""
+MOST_CREDIT = 10 * POLL
+"""Seconds that the time between two looks counts at most: a job may have been suspended."""
+PATIENCE = 4
+"""The watchdog waits so many times longer than a task may stall: it cannot tell a process that
+was suspended, by a queue that preempts or by Ctrl-Z, from one that is held."""
 LAST_ACTS = 5.0
 """Seconds that the last words may take; the disk may be what hangs."""
 EXIT = 137
@@ -45,7 +49,6 @@ EXIT = 137
 MARK = " ERROR i2lc.guard: "
 START = " INFO i2lc: start "
 """Stands in the line with which a try of a task begins (chain/task.py)."""
-WATCHDOG = re.compile(r"^Timeout \((\d+):(\d\d):(\d\d)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,6 @@ class Limits:
     """Bytes of the worker and all processes that it started."""
     stalled_after: float | None = None
     """Seconds without any progress."""
-    walltime: float | None = None
-    """Seconds."""
 
 
 @dataclass
@@ -68,11 +69,14 @@ class _Watched:
     claim: Claim | None
     log: Path
     bystanders: frozenset[int]
-    start: float = field(default_factory=time.monotonic)
     claim_seen: float = field(default_factory=time.monotonic)
     looked: float = field(default_factory=time.monotonic)
-    moved: float = field(default_factory=time.monotonic)
-    """When it last made progress."""
+    seen: float = field(default_factory=time.monotonic)
+    """When it was last looked at, in whatever respect."""
+    awake: float = 0.0
+    """Seconds that count since the last look at its progress."""
+    still: float = 0.0
+    """Seconds without progress."""
     work: dict[int, Work] = field(default_factory=dict)
     log_size: int = 0
 
@@ -85,8 +89,8 @@ class _Watched:
                 "ram of its block in the resource file (or maximum_ram), or lower "
                 "-nb_parallel_tasks"
             )
-        if limits.walltime is not None and now - self.start > limits.walltime:
-            return f"it ran longer than its walltime {clock(int(limits.walltime))}: raise walltime"
+        self.awake += min(now - self.seen, MOST_CREDIT)
+        self.seen = now
         return self._lost(now) or self._stalled(now, children)
 
     def _lost(self, now: float) -> str | None:
@@ -99,10 +103,10 @@ class _Watched:
         after = self.limits.stalled_after
         if after is None or now - self.looked < min(after / 10, CLAIM_EVERY):
             return None
-        if self._progressed(now - self.looked, children):
-            self.moved = now
-        self.looked = now
-        return stalled(after) if now - self.moved > after else None
+        moved = self._progressed(self.awake, children)
+        self.still = 0.0 if moved else self.still + self.awake
+        self.looked, self.awake = now, 0.0
+        return stalled(after) if self.still > after else None
 
     def _progressed(self, seconds: float, children: list[int]) -> bool:
         work = usage.work(self.bystanders, children)
@@ -185,7 +189,7 @@ class _Guard(threading.Thread):
 
 
 class _Watchdog:
-    """Ends the process when it was not fed for as long as a task may stall."""
+    """Ends the process when it was not fed for several times as long as a task may stall."""
 
     def __init__(self) -> None:
         self._file: int | None = None
@@ -200,7 +204,8 @@ class _Watchdog:
             return
         self._open(watched.log)
         if self._file is not None:
-            faulthandler.dump_traceback_later(max(after, 10 * POLL), exit=True, file=self._file)
+            patience = max(PATIENCE * after, 10 * POLL)
+            faulthandler.dump_traceback_later(patience, exit=True, file=self._file)
             self._fed = now
 
     def _open(self, log: Path) -> None:
@@ -279,27 +284,3 @@ def watching(limits: Limits | None, claim: Claim | None, log: Path) -> Iterator[
         yield
     finally:
         guard.remove(watched)
-
-
-def last_words(log: Path) -> str | None:
-    """Read why the guard ended the last try of a task; None when it did not.
-
-    Parameters
-    ----------
-    log : Path
-        Log of the task, with a line for the start of each try.
-    """
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    last = text.rpartition(START)[2]
-    if MARK in last:
-        return last.partition(MARK)[2].partition("\n")[0]
-    if found := WATCHDOG.search(last):
-        hours, minutes, seconds = map(int, found.groups())
-        return (
-            f"{stalled(3600 * hours + 60 * minutes + seconds).partition(':')[0]}: it held the "
-            "interpreter; its log shows where"
-        )
-    return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -273,18 +273,18 @@ def look(root: str, path: str) -> Look:
         return Look(False, "the file is missing", record)
     if record is None:
         return Look(True, store.defect(Path(product)) or NO_RECORD)
-    if name.endswith(REWRITTEN):
-        return Look(True, store.defect(Path(product)) or "", record)
-    if record.get("bytes") != facts.st_size:
-        told = f"it has {facts.st_size} bytes, its record says {record.get('bytes')}"
-        return Look(True, told, record)
-    if record.get("mtime_ns") == facts.st_mtime_ns:
+    if (record.get("bytes"), record.get("mtime_ns")) == (facts.st_size, facts.st_mtime_ns):
         return Look(True, "", record)
-    return Look(True, _changed(Path(product), record.get("sha256")), record)
+    return Look(True, _changed(Path(product), facts.st_size, record), record)
 
 
-def _changed(product: Path, recorded: str | None) -> str:
-    """Say what is wrong with a product of the recorded size and another time."""
+def _changed(product: Path, size: int, record: Mapping[str, Any]) -> str:
+    """Say what is wrong with a product of another size or time than the recorded one."""
+    if product.name.endswith(REWRITTEN):
+        return store.defect(product) or ""
+    if record.get("bytes") != size:
+        return f"it has {size} bytes, its record says {record.get('bytes')}"
+    recorded = record.get("sha256")
     if recorded is None:
         return store.defect(product) or ""
     try:
@@ -297,122 +297,3 @@ def unfinished(product: Path) -> str | None:
     """Say why a product is not whole, or None when it is, or was until it was removed."""
     seen = look(str(product.parent), product.name)
     return None if seen.removed else seen.defect or None
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a product of an earlier run cannot be built on."""
-
-    text: str
-    """A sentence."""
-    inherited: bool = False
-    """The product is whole, but what it was made from changed."""
-
-
-def problem_of(product: Path, made: Fingerprint) -> Problem | None:
-    """Say why a product of an earlier run cannot be built on, or None when it can.
-
-    Parameters
-    ----------
-    product : Path
-    made : Fingerprint
-        What the task that writes the product depends on today.
-    """
-    seen = look(str(product.parent), product.name)
-    if seen.defect or seen.record is None:
-        return Problem(f"{product}: {seen.defect}")
-    if seen.record["fingerprint"] == made.digest:
-        return None
-    task = f"{made.step}/{made.unit}"
-    if own := changes(seen.record, made):
-        return Problem(f"{task}: {told(own)}")
-    return Problem(f"{task}: what it was made from changed", inherited=True)
-
-
-def told(facts: list[str]) -> str:
-    """Name the first of several facts and say how many more there are."""
-    more = f" (and {len(facts) - 1} more)" if len(facts) > 1 else ""
-    return facts[0] + more
-
-
-def changes(before: Mapping[str, Any], today: Fingerprint) -> list[str]:
-    """Tell what changed since a record was written, but for what other tasks made.
-
-    Parameters
-    ----------
-    before : mapping
-        A record.
-    today : Fingerprint
-
-    Returns
-    -------
-    list of str
-        A clause for each fact; another version of i2lc stands for all.
-    """
-    if before["version"] != today.version:
-        return [f"made by i2lc {before['version']}, this is {today.version}"]
-    settings = _differing(dict(_flat(before["settings"])), dict(_flat(today.settings)))
-    files = _differing(before["sources"], today.sources)
-    code = _differing(before["code"], today.code)
-    return [
-        *(f"{key} changed {shown(old)} -> {shown(new)}" for key, old, new in settings),
-        *(f"{_event(old, new)}: {key}" for key, old, new in files),
-        *(f"code of {name} changed" for name in _modules(key for key, _, _ in code)),
-    ]
-
-
-def _modules(names: Iterable[str]) -> list[str]:
-    """Give the short names of modules."""
-    return list(dict.fromkeys(name.rpartition(".")[2] for name in names))
-
-
-def changed_inputs(before: Mapping[str, Any], today: Fingerprint) -> list[tuple[str, str]]:
-    """Give the artifacts that are not those of a record, each with what happened to it."""
-    found = _differing(before["inputs"], today.inputs)
-    return [(path, f"{_event(old, new)}: {path}") for path, old, new in found]
-
-
-def _event(old: object, new: object) -> str:
-    if new in {None, MISSING}:
-        return "input gone"
-    return "new input" if old in {None, MISSING} else "input changed"
-
-
-def _differing(
-    before: Mapping[str, Any], today: Mapping[str, Any]
-) -> Iterator[tuple[str, Any, Any]]:
-    """Yield key, old and new value where two mappings differ; None where a key is missing."""
-    for key in sorted({*before, *today}):
-        old, new = before.get(key), today.get(key)
-        if old != new:
-            yield key, old, new
-
-
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested mappings, each under its own key."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value)
-        else:
-            yield key, value
-
-
-def shown(value: object) -> str:
-    """Write a value as a configuration file would."""
-    if value is None or value == "":
-        return "nothing"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(shown, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}: {shown(one)}' for key, one in value.items())}}}"
-    if isinstance(value, float):
-        return _number(value)
-    return str(value)
-
-
-def _number(value: float) -> str:
-    """Write a number: 1e-3 where that is shorter than 0.001."""
-    digits, _, power = f"{value:e}".partition("e")
-    scientific = f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
-    plain = f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return scientific if int(power) < -2 and float(scientific) == value else plain

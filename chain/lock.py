@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -23,12 +23,14 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..steps import disk, ownership
-from ..steps.ownership import LOCK, TEMPORARY, Claim, Holder
+from ..steps.ownership import LOCK, Claim, Holder
 
 BEAT = 10.0
 """Seconds between heartbeats."""
 STALE = 120.0
 """Age in seconds from which the heartbeat of another host is taken for stopped."""
+SKEW = 300.0
+"""Seconds by which the clock of a host may differ from that of the disk."""
 TRIES = 5
 """Times that a lock that changes under our eyes is looked at again."""
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -72,11 +74,11 @@ def describe(root: Path, writes: bool = True) -> State | None:
             holder = ownership.parse(file.read().decode("utf-8", errors="replace"))
     except OSError:
         return None
-    age = ((_disk_time(root) if writes else time.time_ns()) - stamp) / 1e9
-    return State(holder, age, _why_stale(holder, age), stamp)
+    age = ((disk_time(root) if writes else time.time_ns()) - stamp) / 1e9
+    return State(holder, age, _why_stale(holder, age, 0.0 if writes else SKEW), stamp)
 
 
-def _disk_time(root: Path) -> int:
+def disk_time(root: Path) -> int:
     """Give the time of the disk of a folder, in nanoseconds: hosts' clocks differ."""
     path = root / f"{LOCK}.{uuid.uuid4().hex}"
     try:
@@ -89,15 +91,27 @@ def _disk_time(root: Path) -> int:
             path.unlink()
 
 
-def _why_stale(holder: Holder | None, age: float) -> str:
-    """Say why a lock is stale; empty while its run may live."""
+def _why_stale(holder: Holder | None, age: float, doubt: float = 0.0) -> str:
+    """Say why a lock is stale; empty while its run may live.
+
+    Parameters
+    ----------
+    holder : Holder or None
+    age : float
+        Seconds since its last heartbeat.
+    doubt : float
+        Seconds by which the age may be wrong.
+    """
     if holder and holder.boot and _place(holder) == _place(this_process("")):
         start = process_start(holder.pid)
         if start is None:
             return "its process is gone"
         same = abs(start - holder.process_start) <= 1
         return "" if same else "another process has its number"
-    return f"its last heartbeat is {age:.0f} s old" if age > STALE else ""
+    if age <= STALE + doubt:
+        return ""
+    clocks = " by the clock of this host, which may differ from that of the disk" if doubt else ""
+    return f"its last heartbeat is {age:.0f} s old{clocks}"
 
 
 def _place(holder: Holder) -> tuple[str, str, str]:
@@ -154,7 +168,7 @@ def held(
     Parameters
     ----------
     root : Path
-        Output folder; made when missing, and removed when it is empty in the end.
+        Output folder, which is there.
     run_id : str
     lost : callable, optional
         Called once, from another thread, with a sentence, when the lock is lost.
@@ -164,13 +178,11 @@ def held(
     InputError
         When another run holds the folder, or it cannot be written.
     """
-    made = not root.exists()
     holder = this_process(run_id)
     try:
-        root.mkdir(parents=True, exist_ok=True)
         notes = _take(root, holder)
     except OSError as error:
-        _leave(root, run_id, made)
+        _leave(root, run_id)
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise InputError(disk.sentence(error, root)) from error
         raise InputError(f"{root} cannot be written: {error.strerror or error}") from error
@@ -183,17 +195,15 @@ def held(
         yield notes
     finally:
         ended.set()
-        _leave(root, run_id, made)
+        _leave(root, run_id)
 
 
-def _leave(root: Path, run_id: str, made: bool) -> None:
-    """Remove the lock if it is still ours, and a folder made for nothing."""
+def _leave(root: Path, run_id: str) -> None:
+    """Remove the lock if it is still ours."""
     with suppress(OSError):
         holder = ownership.read(root)
         if holder and holder.run_id == run_id:
             (root / LOCK).unlink()
-        if made:
-            root.rmdir()  # fails, as it should, when something lies in it
 
 
 def _beat(claim: Claim, ended: threading.Event, lost: Callable[[str], None] | None) -> None:
@@ -258,7 +268,7 @@ def _drop_left_mark(mark: Path) -> None:
     """Remove the mark of one who died while taking over."""
     with suppress(OSError):
         other = ownership.parse(mark.read_text(encoding="utf-8"))
-        age = (_disk_time(mark.parent) - mark.stat().st_mtime_ns) / 1e9
+        age = (disk_time(mark.parent) - mark.stat().st_mtime_ns) / 1e9
         if _why_stale(other, age):
             mark.unlink()
 
@@ -303,55 +313,3 @@ def _created(path: Path, content: bytes) -> bool:
         path.unlink(missing_ok=True)
         raise
     return True
-
-
-def leftovers(root: Path, folders: Iterable[str], run_id: str = "") -> int:
-    """Remove what dead runs left half written; give how many files.
-
-    Parameters
-    ----------
-    root : Path
-        Output folder; the caller holds it.
-    folders : iterable of str
-        Folders of products, relative to `root`; "" is `root` itself.
-    run_id : str
-        The run whose files stay; empty for none.
-    """
-    own = f"{TEMPORARY}{run_id}-" if run_id else None
-    found = [path for folder in set(folders) for path in (root / folder).glob(f"{TEMPORARY}*")]
-    dead = [path for path in found if own is None or not path.name.startswith(own)]
-    for path in [*dead, *_own_leftovers(root)]:
-        with suppress(OSError):
-            path.unlink()
-    return len(dead)
-
-
-def _own_leftovers(root: Path) -> list[Path]:
-    """Give what those who were killed while they took a lock left of it."""
-    oldest = _disk_time(root) - int(STALE * 1e9)
-    found = []
-    for path in root.glob(f"{LOCK}.*"):
-        with suppress(OSError):
-            found += [path] if path.stat().st_mtime_ns < oldest else []
-    return found
-
-
-def own_leftovers(root: Path, folders: Iterable[str], run_id: str) -> int:
-    """Remove what killed tries of this run left half written; give how many files.
-
-    Parameters
-    ----------
-    root : Path
-        Output folder; nothing is touched when the run no longer holds it.
-    folders : iterable of str
-        Folders of products, relative to `root`; "" is `root` itself.
-    run_id : str
-    """
-    if ownership.claim_lost(Claim(root, run_id)):
-        return 0
-    pattern = f"{TEMPORARY}{run_id}-*"
-    found = [path for folder in set(folders) for path in (root / folder).glob(pattern)]
-    for path in found:
-        with suppress(OSError):
-            path.unlink()
-    return len(found)

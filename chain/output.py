@@ -6,19 +6,17 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 from .._version import __version__
 from ..errors import InputError
 from ..steps import store
 from ..steps.ownership import LOCK
-from . import ledger
+from . import distributions, ledger
 from .config import Config
 
 MARK = ".i2lc"
 """File that says: this folder is i2lc's, it may empty it."""
-DISTRIBUTION = "i2lc"
 KEPT = ("final", "features", "model", "logs")
 """Folders that remove_tmp_files leaves."""
 
@@ -102,19 +100,7 @@ def describe(root: Path, config: Config) -> None:
 def versions() -> dict[str, str]:
     """Give the versions of i2lc, Python and all that i2lc depends on."""
     found = {"i2lc": __version__, "python": platform.python_version(), "platform": sys.platform}
-    try:
-        needs = metadata.requires(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        needs = []
-    for need in needs:
-        if "extra ==" in need:
-            continue
-        name = need.split(";")[0].strip().split("<")[0].split(">")[0].split("=")[0].split("!")[0]
-        try:
-            found[name.strip()] = metadata.version(name.strip())
-        except metadata.PackageNotFoundError:
-            found[name.strip()] = "not installed"
-    return found
+    return found | {name: distributions.version(name) for name in distributions.required()}
 
 
 def is_temporary(path: str) -> bool:

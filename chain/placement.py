@@ -14,15 +14,14 @@ from ..scheduler.in_process import InProcess
 from ..scheduler.local import LocalPlace
 from ..scheduler.needs import GIB, Need
 from ..scheduler.pools import Pools
-from ..scheduler.queues import QueuePlace
+from ..scheduler.queue_scripts import LOOPBACK
+from ..scheduler.queues import QueuePlace, interface_of
 from ..steps.contract import Step
 from . import resources
 from .config import Config
 from .resources import Resources
 
 QUEUES = ("Slurm", "PBS")
-LOOPBACK = "127.0.0.1:0"
-"""Where the dashboard is bound to by default."""
 QUEUE_RAM = 16 * GIB
 """Most memory that a retry asks a queue for when maximum_ram is not given (iota2's default)."""
 
@@ -133,7 +132,7 @@ def _executor(placement: Placement, root: Path, dashboard: str) -> Executor:
             keys,
             root / "logs",
             environment,
-            interface=_interface(placement),
+            interface=interface_of(placement.needs.values()),
             most=placement.most_tasks,
             dashboard=dashboard,
         )
@@ -142,12 +141,6 @@ def _executor(placement: Placement, root: Path, dashboard: str) -> Executor:
         placement.machine, placement.most_tasks, environment, dashboard=dashboard or LOOPBACK
     )
     return Pools(local, keys)
-
-
-def _interface(placement: Placement) -> str:
-    """Give the network interface that the first step with one names."""
-    named = (need.site.interface for need in placement.needs.values())
-    return next((name for name in named if name), "")
 
 
 def environment(need: Need) -> dict[str, str]:

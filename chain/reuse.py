@@ -28,7 +28,10 @@ def judge(
         The only tasks that may be reused (-restart_from).
     """
     root = config.run.output_path
-    return decision.decide(plan.graph, made, root, allowed=listed, wanted=asked(plan))
+    running = {task.name for task in plan.tasks}
+    return decision.decide(
+        plan.graph, made, root, allowed=listed, wanted=asked(plan), running=running
+    )
 
 
 def removable(plan: Plan) -> list[str]:

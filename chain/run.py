@@ -17,6 +17,7 @@ from . import (
     ending,
     execution,
     ledger,
+    leftovers,
     lock,
     output,
     picture,
@@ -24,7 +25,7 @@ from . import (
     resources,
     reuse,
     selection,
-    tasks_status,
+    task_states,
 )
 from .config import Config
 from .decision import Verdict
@@ -69,7 +70,7 @@ def _check(work: Work) -> None:
     """Refuse what can be refused before anything is written or removed."""
     output.check(work.root, work.anew, work.config.run.remove_output_path)
     if work.options.restart_from is not None:
-        tasks_status.done_of(work.options.restart_from)
+        task_states.done_of(work.options.restart_from)
     if work.anew:
         _check_files(work)
     if not work.options.reuses:
@@ -132,7 +133,7 @@ def _build_on(work: Work, run_id: str, todo: list[str]) -> None:
     earlier.check(work.root, work.plan, work.made, set(todo))
     if any(name.startswith("check_inputs/") for name in todo):
         refuse_problems(work.config)  # what is reused would not wait for the check
-    lock.leftovers(work.root, work.folders, run_id)
+    leftovers.remove(work.root, work.folders, run_id)
 
 
 def _verdicts(work: Work) -> dict[str, Verdict]:
@@ -142,10 +143,10 @@ def _verdicts(work: Work) -> dict[str, Verdict]:
         return {name: Verdict("to do") for name in graph.tasks}
     listed = None
     if work.options.restart_from is not None:
-        listed = tasks_status.done_of(work.options.restart_from)
+        listed = task_states.done_of(work.options.restart_from)
     verdicts = reuse.judge(work.config, work.plan, work.made, listed)
     if listed is not None:
-        for line in tasks_status.disagreements(listed, verdicts):
+        for line in task_states.disagreements(listed, verdicts):
             say(line)
         _exclude(work, listed, verdicts)
     mine = [verdicts[task.name] for task in work.plan.tasks]

@@ -38,12 +38,6 @@ def code_of(module: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def forget() -> None:
-    """Read the sources anew at the next call."""
-    _hash.cache_clear()
-    _imported.cache_clear()
-
-
 @cache
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

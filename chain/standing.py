@@ -12,12 +12,12 @@ from typing import Literal, get_args
 
 from ..errors import InputError
 from ..steps.contract import Step, Unit
-from . import ledger, lock, reuse, tasks_status
+from . import ledger, lock, reuse, task_states, tasks_status
 from .config import Config
 from .decision import Verdict
 from .graph import Task
 from .plan import Options, Plan, make_plan
-from .tasks_status import Listed, TaskStates
+from .task_states import Listed, TaskStates
 
 State = Literal["reused", "to do", "redo", "failed", "running", "removed"]
 STATES: tuple[State, ...] = get_args(State)
@@ -132,7 +132,7 @@ def _last(root: Path) -> TaskStates | None:
     if not path.is_file():
         return None
     try:
-        return tasks_status.read(path)
+        return task_states.read(path)
     except InputError as error:
         sys.stderr.write(f"i2lc: warning: {error}\n")
         return None

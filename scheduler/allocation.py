@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import psutil
 CGROUP = Path("/sys/fs/cgroup")
 GROUPS = Path("/proc/self/cgroup")
 MIB = 1024**2
-CPU_VARIABLES = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "PBS_NP", "NCPUS")
+CPU_VARIABLES = ("SLURM_CPUS_ON_NODE", "PBS_NP", "NCPUS")
 """Variables of a job with its cores; each is only trusted to be an upper bound."""
 
 
@@ -35,17 +35,23 @@ def current(
     environment : mapping, optional
         Environment variables; those of the process by default.
     cgroup : Path
-        Root of the control groups (version 2).
+        Root of the control groups, version 2 or 1.
     groups : Path
-        File that names the control group of this process.
+        File that names the control groups of this process.
     """
     env = os.environ if environment is None else environment
     cpus = [len(os.sched_getaffinity(0))]
     ram = [psutil.virtual_memory().total]
-    for folder in _folders(cgroup, _first_group(groups)):
-        cpus += _quota(folder)
+    named = _groups(groups)
+    for folder in _folders(cgroup, named.get("", "/")):
+        cpus += _cores(*_first_line(folder / "cpu.max").split())
         ram += _numbers([_first_line(folder / "memory.max")])
-    cpus += _numbers(env.get(name, "") for name in CPU_VARIABLES)
+    for folder in _folders(cgroup / "cpu", named.get("cpu", "/")):
+        quota, period = (_first_line(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        cpus += _cores(quota, period)
+    for folder in _folders(cgroup / "memory", named.get("memory", "/")):
+        ram += _numbers([_first_line(folder / "memory.limit_in_bytes")])
+    cpus += _numbers(env.get(name, "") for name in _cpu_variables(env))
     cores = max(min(cpus), 1)
     ram += [size * MIB for size in _job_memory(env, cores)]
     return Allocation(cores, min(ram))
@@ -58,21 +64,30 @@ def _folders(root: Path, group: str) -> Iterator[Path]:
     yield from (parent for parent in folder.parents if parent.is_relative_to(root))
 
 
-def _first_group(path: Path) -> str:
-    """Give the group of version 2, whose line begins with `0::`."""
+def _groups(path: Path) -> dict[str, str]:
+    """Give the group of this process by controller; that of version 2 by an empty name."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return "/"
-    return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
+        return {}
+    rows = (line.split(":", 2) for line in lines if line.count(":") >= 2)
+    return {name: group for _, names, group in rows for name in names.split(",")}
 
 
-def _quota(folder: Path) -> list[int]:
+def _cores(*quota_and_period: str) -> list[int]:
     """Give the whole cores that a group may use, at least one; nothing if it sets no limit."""
-    quota = _first_line(folder / "cpu.max").split()
-    if len(quota) != 2 or not quota[0].isdigit():
-        return []
-    return [max(int(quota[0]) // int(quota[1]), 1)]
+    quota = _numbers(quota_and_period)
+    return [max(quota[0] // quota[1], 1)] if len(quota) == 2 and quota[1] else []
+
+
+def _cpu_variables(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the variables that bound the cores of this process.
+
+    Slurm counts the cores of one task. A job script has those of all tasks on its node; only what
+    `srun` started is one of the tasks.
+    """
+    one_task = "SLURM_STEP_ID" in env or "SLURM_CPUS_ON_NODE" not in env
+    return (*CPU_VARIABLES, "SLURM_CPUS_PER_TASK") if one_task else CPU_VARIABLES
 
 
 def _job_memory(env: Mapping[str, str], cores: int) -> list[int]:
@@ -83,7 +98,7 @@ def _job_memory(env: Mapping[str, str], cores: int) -> list[int]:
     return [size for size in (*whole, *(size * granted[0] for size in each)) if size]
 
 
-def _numbers(texts: Iterator[str] | list[str]) -> list[int]:
+def _numbers(texts: Iterable[str]) -> list[int]:
     return [int(text) for text in texts if text.isdigit()]
 
 

@@ -21,6 +21,7 @@ import dask
 from distributed import Client, Future, Nanny, Scheduler, SpecCluster, Status
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.security import Security
+from distributed.utils import silence_logging_cmgr
 
 SETTINGS: dict[str, Any] = {
     "distributed.deploy.lost-worker-timeout": "365d",  # `Pools` gives up workers, not dask
@@ -91,10 +92,10 @@ Event = Joined | Left | Stranded | Ends | GivenBack
 class Call:
     """A function and its argument; dask does not look inside."""
 
-    def __init__(self, key: str, function: Callable[[Any], Any], argument: Any) -> None:
-        self.key = key
+    def __init__(self, function: Callable[[Any], Any], argument: Any, key: str = "") -> None:
         self.function = function
         self.argument = argument
+        self.key = key
 
 
 _turn = threading.Lock()
@@ -183,8 +184,10 @@ class Crew:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._numbers = itertools.count()
         self._security = security
+        self._singly = asyncio.Lock()
         self._exit = ExitStack()
         self._exit.enter_context(dask.config.set(SETTINGS))
+        self._exit.enter_context(silence_logging_cmgr(LEVEL))  # the cluster's ends before it does
         try:
             self._open(scheduler, security)
         except BaseException:
@@ -210,13 +213,14 @@ class Crew:
         """Ask for workers, by name; those of this process get the keys from here."""
         made = {}
         for name, spec in specs.items():
-            own = {"security": self._security} if issubclass(spec["cls"], Nanny) else {}
+            ours = isinstance(spec["cls"], type) and issubclass(spec["cls"], Nanny)
+            own = {"security": self._security} if ours else {}
             made[name] = {**spec, "options": {**spec["options"], **own}}
-        self._cluster.loop.add_callback(self._change, made, ())
+        self._soon(self._change, made, ())
 
     def drop(self, names: Sequence[str]) -> None:
         """Let workers go."""
-        self._cluster.loop.add_callback(self._change, {}, tuple(names))
+        self._soon(self._change, {}, tuple(names))
 
     def _change(self, more: Mapping[str, dict[str, Any]], less: Sequence[str]) -> None:
         """Change what workers there should be; in the loop's thread, which reads it."""
@@ -246,19 +250,24 @@ class Crew:
 
     def collect(self, futures: Mapping[str, Future]) -> None:
         """Have the ends of tasks come as one event, when all of them have ended."""
-        loop = self._client.loop
-        assert loop is not None
-        loop.add_callback(self._collect, dict(futures))
+        self._soon(self._collect, dict(futures))
 
     async def _collect(self, futures: dict[str, Future]) -> None:
         try:
             self.events.put(await self._ends(futures))
         except Exception:  # such as a result that cannot be read here; the others can be
-            for key, future in futures.items():
-                try:
-                    self.events.put(await self._ends({key: future}))
-                except Exception as error:
-                    self.events.put(Ends({}, {key: error}))
+            async with self._singly:  # dask joins what is asked for at one time
+                for key, future in futures.items():
+                    self.events.put(await self._end_of(key, future))
+
+    async def _end_of(self, key: str, future: Future) -> Ends:
+        """Give the end of one task; asked again, since dask may have joined it with another."""
+        with suppress(Exception):
+            return await self._ends({key: future})
+        try:
+            return await self._ends({key: future})
+        except Exception as error:
+            return Ends({}, {key: error})
 
     async def _ends(self, futures: dict[str, Future]) -> Ends:
         found = await self._client.gather(futures, errors="skip", asynchronous=True)
@@ -268,7 +277,7 @@ class Crew:
 
     def ask_back(self, address: str, keys: Sequence[str]) -> None:
         """Have a worker give back what it has not begun; the answer comes as an event."""
-        self._cluster.loop.add_callback(self._ask_back, address, list(keys))
+        self._soon(self._ask_back, address, list(keys))
 
     async def _ask_back(self, address: str, keys: list[str]) -> None:
         with suppress(Exception):  # the worker may be gone: its tasks' ends tell
@@ -279,6 +288,12 @@ class Crew:
     def cancel(self, futures: Sequence[Future]) -> None:
         """Take back tasks that did not start."""
         self._client.cancel(list(futures))
+
+    def _soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have a function called in the thread of dask's loop."""
+        loop = self._client.loop
+        assert loop is not None
+        loop.add_callback(function, *args)
 
     def close(self) -> None:
         """End the workers and the scheduler."""

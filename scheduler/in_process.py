@@ -51,12 +51,6 @@ class InProcess:
         except Exception as error:  # told to the driver, as a worker's would be
             return Ended(key, error=error)
 
-    def withdraw(self) -> list[str]:
-        """Take back the tasks that have not run; give their keys."""
-        keys = [key for key, _, _ in self._waiting]
-        self._waiting.clear()
-        return keys
-
     def news(self) -> list[str]:
         """Give nothing: all that happens is a task."""
         return []

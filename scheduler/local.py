@@ -162,9 +162,8 @@ class LocalPlace:
 
     def failed(self, worker: LocalWorker, error: Exception) -> None:
         """Note why a worker did not start; one that was too slow may be faster the next time."""
-        slow = isinstance(error, TimeoutError | asyncio.TimeoutError)
-        told = error if slow else error.__cause__ or error
-        text = f"a worker could not start on this machine: {told}"
+        slow = isinstance(error, TimeoutError)
+        text = f"a worker could not start on this machine: {error.__cause__ or error}"
         self._causes[str(worker.name)] = Cause(text, final=not slow)
 
     @property
@@ -195,10 +194,12 @@ class LocalWorker(Nanny):
 
     async def _come(self) -> LocalWorker:
         """Start the process; a failure is the place's to tell."""
+        start = time.monotonic()
         try:
             await self.start()
-        except Exception as error:
-            self._place.failed(self, error)
+        except Exception as error:  # after a timeout, anything
+            slow = time.monotonic() - start >= START_SECONDS
+            self._place.failed(self, _too_slow() if slow else error)
         return self
 
     async def instantiate(self) -> Status:
@@ -238,6 +239,10 @@ class LocalWorker(Nanny):
             return await super().close(timeout=timeout, reason=reason)
         finally:
             self._place.gone(self)
+
+
+def _too_slow() -> TimeoutError:
+    return TimeoutError(f"its process did not answer within {START_SECONDS:.0f} s")
 
 
 class _Folder:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,6 +150,11 @@ class Pool:
         return sum(not member.idle for member in self.members.values())
 
     @property
+    def waits(self) -> bool:
+        """Whether a worker that was asked for is not there yet."""
+        return any(not each.address and each.left is None for each in self.members.values())
+
+    @property
     def slots(self) -> int:
         """Workers that the submitted tasks take up."""
         return max(self.busy, -(-self.total // self.depth))
@@ -169,6 +174,29 @@ class Pool:
             now = time.monotonic()
             fitting = [each for each in fitting if each.outlasts(item, self.need.walltime, now)]
         return min(fitting, key=_load, default=None)
+
+    def share_out(self, most_busy: int) -> Iterator[tuple[Member, Try]]:
+        """Give waiting tasks to workers; the caller has each worker take its task at once.
+
+        One that needs a worker for longer than those that are there stay holds up no other.
+        """
+        ready, later = self.ready(), []
+        while self.pending:
+            item = self.pending.popleft()
+            if member := self.choose(ready, item, most_busy):
+                yield member, item
+                continue
+            later.append(item)
+            if not item.longest:
+                break
+        self.pending.extendleft(reversed(later))
+
+    def make_do(self) -> None:
+        """Have tasks that wait take a worker that is left, if any: no other will come."""
+        for item in self.pending:
+            item.longest = 0.0
+        if self.pending and not self.members:
+            self.refused = self.refused or "no worker is asked for: the run is ending"
 
     def outlived(self) -> list[Member]:
         """Give idle workers that leave too soon for a waiting task, when no other is free."""

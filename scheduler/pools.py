@@ -1,11 +1,12 @@
 """Tasks on pools of workers: one dask scheduler, one pool for each distinct need.
 
-A `Place` says where workers come from; this module decides when they are asked for, which one
-gets which task, and what the end of a worker means for its tasks. `pool` has the law of how
-many tasks a worker is handed.
+A `Place` says where workers come from, `staffing` when they are asked for; this module decides
+which one gets which task, and what the end of a worker means for its tasks. `pool` has the law
+of how many tasks a worker is handed.
 
 A worker that leaves in an orderly way, as jobs do before their walltime is over, has its task
-run again on another; the second time, the task fails: it is longer than the walltime.
+run again on another. A task that was left although it had nearly all of a worker's time fails
+the second time: it is longer than the walltime.
 """
 
 from __future__ import annotations
@@ -14,49 +15,29 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty
 from typing import Any
 
-from distributed import Future
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
 from ..errors import I2lcError
-from .crew import Call, Crew, Ends, Event, Joined, Left, Stranded
+from .crew import Call, Crew, Ends, Event, GivenBack, Joined, Left, Stranded
 from .drive import Ended
-from .needs import Need, clock
+from .flights import MOST_MOVES, Flight, TimeLimit, too_long
+from .needs import Need
 from .place import Place
 from .pool import Member, Pool, Try
+from .staffing import Staff
 
 LOOK_SECONDS = 0.5
 """Time between two looks at what no event tells."""
-RETURN_SECONDS = 20.0
-"""Time in which a worker that died may come back by itself; then another is asked for."""
-PATIENCE_SECONDS = 60.0
-"""Time without a worker after which the user is told what a pool waits for."""
 HELD_UP_SECONDS = 1.0
 """Time without a task's end after which a worker gives back what waits on it."""
-MOST_MOVES = 2
-"""Times that a worker may leave a task behind: at this one it fails."""
 
 
 class PoolRefused(I2lcError):  # noqa: N818
     """A pool that gets no workers."""
-
-
-class TimeLimit(I2lcError):  # noqa: N818
-    """A task that is longer than the walltime of its pool."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Flight:
-    """A task that was handed to a worker."""
-
-    item: Try
-    pool: Pool
-    member: Member
-    future: Future
 
 
 class Pools:
@@ -72,18 +53,16 @@ class Pools:
 
     def __init__(self, place: Place, security: Security) -> None:
         self._place = place
-        self._pools: dict[Need, Pool] = {}
-        self._flying: dict[str, _Flight] = {}
+        self._flying: dict[str, Flight] = {}
         self._ended: deque[Ended] = deque()
-        self._news: list[str] = []
         self._looked = 0.0
-        self._started = 0
         self._closed = False
         try:
             self._crew = Crew(place.scheduler(), security)
         except BaseException:
             place.close()
             raise
+        self._staff = Staff(place, self._crew)
 
     @property
     def dashboard(self) -> str:
@@ -92,10 +71,7 @@ class Pools:
 
     def room(self, need: Need) -> bool:
         """Tell whether a task may be submitted now."""
-        pool = self._pool(need)
-        if pool.total < pool.slots * pool.depth:
-            return True
-        return self._place.room(need, self._slots())
+        return self._staff.room(need)
 
     def submit(self, key: str, need: Need, function: Callable[[Any], Any], argument: Any) -> None:
         """Have a task run when a worker of its pool is free."""
@@ -103,16 +79,32 @@ class Pools:
         pool.total += 1
         pool.pending.append(Try(key, function, argument))
 
+    def withdraw(self) -> list[str]:
+        """Take back the tasks that no worker has; ask for no worker any more.
+
+        Returns
+        -------
+        list of str
+            Their keys, of which no end will come.
+        """
+        keys = []
+        for pool in self._staff.pools.values():
+            keys += [item.key for item in pool.pending]
+            pool.total -= len(pool.pending)
+            pool.pending.clear()
+        self._staff.withdraw()
+        return keys
+
     def news(self) -> list[str]:
         """Give what the user should know and was not told yet: pools that wait for a worker."""
-        told, self._news = self._news, []
+        told, self._staff.news = self._staff.news, []
         return told
 
     def expect(self, need: Need, tasks: int) -> None:
         """Learn how many tasks with a need have not ended; workers in excess of them go."""
         pool = self._pool(need)
         pool.expected = tasks
-        self._drop(pool, pool.surplus())
+        self._staff.drop(pool, pool.surplus())
 
     def next_done(self, timeout: float) -> Ended | None:
         """Wait for a task to end, at most `timeout` seconds."""
@@ -128,30 +120,21 @@ class Pools:
             self._events(wait)
         return self._ended.popleft()
 
-    def withdraw(self) -> list[str]:
-        """Give back what no worker has yet; nothing more will come."""
-        keys = []
-        for pool in self._pools.values():
-            pool.total -= len(pool.pending)
-            keys += [item.key for item in pool.pending]
-            pool.pending.clear()
-        return keys
-
     def close(self) -> None:
         """End all that runs, at once."""
-        if not self._closed:
-            self._closed = True
+        if self._closed:
+            return
+        self._closed = True
+        try:
             try:
                 self._place.end()
-                self._crew.close()
             finally:
-                self._place.close()
+                self._crew.close()
+        finally:
+            self._place.close()
 
     def _pool(self, need: Need) -> Pool:
-        return self._pools.setdefault(need, Pool(need, f"pool{len(self._pools)}"))
-
-    def _slots(self) -> dict[Need, int]:
-        return {need: pool.slots for need, pool in self._pools.items() if pool.total}
+        return self._staff.pool(need)
 
     # What happens.
 
@@ -169,64 +152,81 @@ class Pools:
             self._joined(event)
         elif isinstance(event, Left):
             self._left(event)
+        elif isinstance(event, GivenBack):
+            self._given_back(event)
         else:
             self._stranded(event)
 
     def _landed(self, event: Ends) -> None:
         """Note ends of tasks, but not those of tries that were given up."""
         for key, (seconds, result) in event.results.items():
-            if key in self._flying:
-                flight = self._land(key)
-                flight.pool.note(seconds)
-                empty = RuntimeError("the task gave no result") if result is None else None
-                self._end(flight, result, empty)
+            if key not in self._flying:
+                continue
+            flight = self._land(key)
+            if seconds < 0:  # given back, which was not told yet
+                self._again(flight, alone=False)
+                continue
+            flight.pool.note(seconds)
+            empty = RuntimeError("the task gave no result") if result is None else None
+            self._end(flight, result, empty)
         for key, error in event.errors.items():
             if key in self._flying:
                 self._failed(self._land(key), error)
 
-    def _failed(self, flight: _Flight, error: BaseException) -> None:
+    def _failed(self, flight: Flight, error: BaseException) -> None:
         if isinstance(error, KilledWorker) and flight.item.shared:
             self._again(flight, alone=True)
         else:
             self._end(flight, error=error)
 
     def _joined(self, event: Joined) -> None:
-        for pool in self._pools.values():
+        now = time.monotonic()
+        for pool in self._staff.pools.values():
             if member := pool.members.get(event.name):
                 member.address, member.left = event.address, None
+                member.joined = now if member.joined is None else member.joined
+                pool.forgive()
 
     def _left(self, event: Left) -> None:
         """Forget a worker's address; the ends of its tasks come as events of their own."""
-        for pool in self._pools.values():
-            for member in pool.members.values():
-                if member.address == event.address:
-                    member.address, member.left = "", time.monotonic()
-                    member.tries = {}
+        for pool in self._staff.pools.values():
+            for member in [each for each in pool.members.values() if each.address == event.address]:
+                member.address, member.left = "", time.monotonic()
+                member.tries = {}
+                if event.orderly:
+                    self._staff.drop(pool, [member])
 
     def _stranded(self, event: Stranded) -> None:
-        """Have a task run elsewhere; one that had its worker to itself only a second time."""
+        """Have a task run elsewhere, unless it was left too often."""
         if event.key not in self._flying:
             return
         flight = self._land(event.key)
         self._crew.cancel([flight.future])
-        own = event.moved and not flight.item.shared
-        flight.item.moves += own
+        if event.moved and not flight.item.shared:
+            flight.note_move()
         if flight.item.moves < MOST_MOVES:
             self._again(flight, alone=flight.item.alone or flight.item.shared)
         else:
-            self._end(flight, error=TimeLimit(_too_long(flight.pool.need)))
+            self._end(flight, error=TimeLimit(too_long(flight.pool.need)))
 
-    def _land(self, key: str) -> _Flight:
+    def _given_back(self, event: GivenBack) -> None:
+        for key in reversed(event.keys):
+            if key in self._flying:
+                flight = self._land(key)
+                self._crew.cancel([flight.future])
+                self._again(flight, alone=False)
+
+    def _land(self, key: str) -> Flight:
         flight = self._flying.pop(key)
         flight.member.tries.pop(key, None)
         flight.member.heard = time.monotonic()
         return flight
 
-    def _again(self, flight: _Flight, alone: bool) -> None:
+    def _again(self, flight: Flight, alone: bool) -> None:
         flight.item.alone, flight.item.shared = alone, False
         flight.pool.pending.appendleft(flight.item)
 
-    def _end(self, flight: _Flight, result: Any = None, error: BaseException | None = None) -> None:
+    def _end(self, flight: Flight, result: Any = None, error: BaseException | None = None) -> None:
         flight.pool.total -= 1
         self._ended.append(Ended(flight.item.key, result, error))
 
@@ -237,72 +237,32 @@ class Pools:
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        for pool in self._pools.values():
-            for member in list(pool.members.values()):
-                if member.address:
+        for pool in self._staff.pools.values():
+            for member in pool.members.values():
+                if len(member.tries) > 1 and now - member.heard >= HELD_UP_SECONDS:
                     self._recall(pool, member, now)
-                elif member.left is None:
-                    self._ask_cause(pool, member)
-                elif now - member.left > RETURN_SECONDS:
-                    self._drop(pool, [member])
-            self._drop(pool, pool.surplus())
-            self._drop(pool, pool.resting(now, self._place.rest))
-            self._note_delay(pool, now)
-
-    def _note_delay(self, pool: Pool, now: float) -> None:
-        """Tell once why a pool waits long for its first worker, in the queue's words."""
-        if not pool.total or any(member.address for member in pool.members.values()):
-            pool.without = None
-            return
-        pool.without = pool.without or now
-        if pool.delay_told or now - pool.without < PATIENCE_SECONDS:
-            return
-        if state := self._place.pending(next(iter(pool.members), "")):
-            pool.delay_told = True
-            self._news.append(f"waiting for a worker with {pool.need}: {state}")
+        self._staff.look(now)
 
     def _recall(self, pool: Pool, member: Member, now: float) -> None:
-        """Take back what waits behind a task that is not short after all."""
-        held = now - member.heard
-        if len(member.tries) < 2 or held < HELD_UP_SECONDS:
-            return
-        pool.note(held)
+        """Ask for what waits behind a task that is not short after all."""
+        pool.note(now - member.heard)
         flights = {key: self._flying[key] for key in member.tries}
         done = {key: each.future for key, each in flights.items() if each.future.done()}
         self._crew.collect(done)
-        running = self._crew.running_on(member.address)
-        waiting = flights.keys() - done.keys() - running if running else set()
-        for key in sorted(waiting, key=list(flights).index, reverse=True):
-            self._crew.cancel([self._land(key).future])
-            self._again(flights[key], alone=False)
-
-    def _ask_cause(self, pool: Pool, member: Member) -> None:
-        """Give up a worker that will not come; its pool's tasks too when there is no other."""
-        cause = self._place.cause(member.name)
-        if cause is None:
-            return
-        self._drop(pool, [member])
-        if pool.members:
-            pool.most = len(pool.members)
-            return
-        pool.refused = cause
-
-    def _drop(self, pool: Pool, members: list[Member]) -> None:
-        for member in members:
-            del pool.members[member.name]
-        if members:
-            self._crew.drop([member.name for member in members])
+        self._crew.ask_back(member.address, [key for key in flights if key not in done])
 
     # What is done next.
 
     def _dispatch(self) -> None:
-        for pool in self._pools.values():
+        for pool in self._staff.pools.values():
+            if self._staff.closing:
+                pool.make_do()
             if pool.refused:
                 self._refuse(pool)
             elif pool.pending:
-                slots = self._granted(pool)
-                self._staff(pool, slots)
+                slots = self._staff.granted(pool)
                 self._hand_out(pool, slots)
+                self._staff.ask(pool, slots)
 
     def _refuse(self, pool: Pool) -> None:
         while pool.pending:
@@ -310,66 +270,19 @@ class Pools:
             item = pool.pending.popleft()
             self._ended.append(Ended(item.key, error=PoolRefused(pool.refused)))
 
-    def _granted(self, pool: Pool) -> int:
-        """Give the number of workers that a pool may keep busy now."""
-        slots = self._slots()
-        most = min(pool.total, self._most(pool))
-        while slots[pool.need] < most and self._place.room(pool.need, slots):
-            slots[pool.need] += 1
-        return slots[pool.need]
-
-    def _most(self, pool: Pool) -> int:
-        most = self._place.most(pool.need)
-        return most if pool.most is None else min(most, pool.most)
-
-    def _staff(self, pool: Pool, slots: int) -> None:
-        """Ask for the workers that are missing."""
-        specs = {}
-        for _ in range(min(slots, self._most(pool)) - len(pool.members)):
-            name = f"{pool.name}-{self._started}"
-            self._started += 1
-            self._make_way(pool)
-            pool.members[name] = Member(name)
-            specs[name] = self._place.spec(name, pool.need, pool.name)
-        if specs:
-            self._crew.start(specs)
-
-    def _make_way(self, pool: Pool) -> None:
-        """Close an idle worker of another pool when the place is crowded."""
-        workers = {other.need: len(other.members) for other in self._pools.values()}
-        workers[pool.need] += 1
-        if not self._place.crowded(workers):
-            return
-        others = [other for other in self._pools.values() if other is not pool]
-        idle = [
-            (other, member)
-            for other in others
-            if not other.pending
-            for member in other.members.values()
-            if member.idle
-        ]
-        for other, member in idle[:1]:
-            self._drop(other, [member])
-
     def _hand_out(self, pool: Pool, slots: int) -> None:
+        """Send tasks to workers, in one message to each."""
         batches: dict[Member, dict[str, Try]] = {}
-        ready = pool.ready()
-        while pool.pending and (member := pool.choose(ready, pool.pending[0], slots)):
-            item = pool.pending.popleft()
+        for member, item in pool.share_out(slots):
             key = self._crew.new_key(item.key)
             member.take(key, item)
             batches.setdefault(member, {})[key] = item
         for member, items in batches.items():
-            calls = {key: Call(item.function, item.argument) for key, item in items.items()}
-            futures = self._crew.send(member.address, pool.name, calls)
-            for key, item in items.items():
-                self._flying[key] = _Flight(item, pool, member, futures[key])
+            self._send(pool, member, items)
 
-
-def _too_long(need: Need) -> str:
-    if need.walltime is None:
-        return "the worker left twice before the task had ended"
-    return (
-        f"the task is longer than the walltime {clock(need.walltime)} of its pool ({need}); "
-        "raise walltime in its block of the resource file"
-    )
+    def _send(self, pool: Pool, member: Member, items: dict[str, Try]) -> None:
+        calls = {key: Call(item.function, item.argument, key) for key, item in items.items()}
+        futures = self._crew.send(member.address, pool.name, calls)
+        now = time.monotonic()
+        for key, item in items.items():
+            self._flying[key] = Flight(item, pool, member, futures[key], now)

@@ -98,14 +98,9 @@ class _QueueJob(ProcessInterface):
         """Why there is no job to submit."""
         try:
             request.logs.mkdir(parents=True, exist_ok=True)
+            options = {"config_name": SECTION, **self._options(), **common(request)}
             with dask.config.set({f"jobqueue.{SECTION}": dict.fromkeys(UNSET.split())}):
-                super().__init__(
-                    scheduler=scheduler,
-                    name=name,
-                    config_name=SECTION,
-                    **self._options(),
-                    **common(request),
-                )
+                super().__init__(scheduler=scheduler, name=name, **options)
             self._name_logs()
         except OSError as error:
             self._give_up(
@@ -143,7 +138,7 @@ class _QueueJob(ProcessInterface):
         self.report.submitting.add(self.name)
         try:
             if await self._submitted() and self.report.ending:
-                await self.close()
+                await self._cancel()
         finally:
             self.report.submitting.discard(self.name)
 
@@ -164,11 +159,14 @@ class _QueueJob(ProcessInterface):
 
     async def close(self) -> None:
         """Cancel the job, pending or running."""
+        await self._cancel()
+        await ProcessInterface.close(self)
+
+    async def _cancel(self) -> None:
         job, self.job_id = self.job_id, None
         if not self.report.cancelled(self.name, job) and job:
             with suppress(OSError):
                 await _call([self.cancel_command, job])
-        await ProcessInterface.close(self)
 
     async def _submit_job(self, script: str) -> str:
         pauses = list(PAUSES)
@@ -212,6 +210,8 @@ async def _call(command: list[str]) -> tuple[int, str]:
     except TimeoutError:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 1.0)
         return 1, f"no answer within {CALL_SECONDS:.0f} s"
     text = out.decode(errors="replace")
     status = process.returncode or 0

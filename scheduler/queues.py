@@ -139,8 +139,9 @@ class QueuePlace:
 
     def _gone(self, jobs: list[str]) -> set[str]:
         """Give the jobs that ended: cancelling them fails."""
+        now = time.monotonic()
         answer = self._questions.latest(self.kind.ask(jobs), END_WAIT, anew=True)
-        return set() if answer is None else set(jobs) - answer.states.keys()
+        return set() if answer is None or answer.asked < now else set(jobs) - answer.states.keys()
 
     def close(self) -> None:
         """Remove the certificates."""

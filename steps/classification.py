@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -30,7 +31,7 @@ from .contract import Artifact, Job, Step
 from .labels import LOOKS, Labels
 from .layout import CubeSettings, Layout, load_dates
 from .model_file import Model
-from .rasters import PROBABILITY_NODATA
+from .rasters import PROBABILITY_NODATA, RowWriter
 from .tile import TileIndex
 
 log = logging.getLogger(__name__)
@@ -56,28 +57,27 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Output:
-    """The open rasters of one seed."""
+    """The rasters of one seed, being written."""
 
     model: Model
-    labels: rasterio.io.DatasetWriter
-    confidence: rasterio.io.DatasetWriter
+    labels: RowWriter
+    confidence: RowWriter
     probabilities: rasterio.io.DatasetWriter | None
 
     def write(self, prediction: Prediction, where: np.ndarray, rows: slice, cols: slice) -> None:
         """Write the pixels of a block; those outside of `where` are no data."""
-        window = rasters.window_of(rows, cols)
         for file, values in (
             (self.labels, prediction.labels),
             (self.confidence, prediction.confidence),
         ):
-            block = np.zeros(where.shape, file.dtypes[0])
+            block = np.zeros(where.shape, values.dtype)
             block[where] = values
-            file.write(block, 1, window=window)
+            file.write(block, rows, cols)
         if self.probabilities is not None:
             count = len(prediction.probabilities)
             cube = np.full((count, *where.shape), PROBABILITY_NODATA, np.uint16)
             cube[:, where] = prediction.probabilities
-            self.probabilities.write(cube, window=window)
+            self.probabilities.write(cube, window=rasters.window_of(rows, cols))
 
 
 def classify(job: Job) -> None:
@@ -123,20 +123,23 @@ def _open(
     classes = Labels.load(job.input(LABELS))
 
     def create(
-        artifact: Artifact, dtype: str, nodata: int, count: int = 1
+        artifact: Artifact, dtype: str, count: int = 1, **options: Any
     ) -> rasterio.io.DatasetWriter:
         path = stack.enter_context(store.writing(job.output(artifact, seed=seed)))
-        storage = rasters.storage(block, strip.width)
-        return stack.enter_context(
-            rasters.create(path, strip, dtype, count, nodata=nodata, **storage)
-        )
+        return stack.enter_context(rasters.create(path, strip, dtype, count, **options))
 
     asked = job.writes(PROBABILITY_STRIP)
     return Output(
         model=model,
-        labels=create(LABEL_STRIP, classes.dtype, 0),
-        confidence=create(CONFIDENCE_STRIP, "uint8", 0),
-        probabilities=create(PROBABILITY_STRIP, "uint16", PROBABILITY_NODATA, len(classes.codes))
+        labels=RowWriter(create(LABEL_STRIP, classes.dtype, nodata=0, **RowWriter.STORED)),
+        confidence=RowWriter(create(CONFIDENCE_STRIP, "uint8", nodata=0, **RowWriter.STORED)),
+        probabilities=create(
+            PROBABILITY_STRIP,
+            "uint16",
+            len(classes.codes),
+            nodata=PROBABILITY_NODATA,
+            **rasters.storage(block, strip.width),
+        )
         if asked
         else None,
     )

@@ -71,4 +71,5 @@ STEP = Step(
     inputs=(TILE_INDEX, LABELS, LABEL_TILE, CONFIDENCE_TILE),
     outputs=(MAP, MAP_NAMES, COLOR_MAP, COLOR_NAMES, CONFIDENCE),
     resource="classifShaping",
+    unmoved_by={MAP: (PROBABILITY_TILE,)},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import rasterio
@@ -59,6 +59,8 @@ def create(
 def storage(block: tuple[int, int], width: int) -> dict[str, Any]:
     """Give the creation options with which each block is one storage block, written once.
 
+    For intermediate rasters of many bands, of which a row is large; others take `RowWriter`.
+
     Parameters
     ----------
     block : tuple of int
@@ -69,6 +71,30 @@ def storage(block: tuple[int, int], width: int) -> dict[str, Any]:
     if block[1] >= width:
         return {"tiled": False, "blockysize": block[0], "blockxsize": None}
     return {"blockysize": block[0], "blockxsize": block[1]}
+
+
+class RowWriter:
+    """Writes a raster of one band from blocks of any size, always in the same bytes.
+
+    The size of blocks follows the memory of the task, the file must not: it is stored row by
+    row, and the blocks of a band of rows are collected and written at once.
+    """
+
+    STORED: ClassVar[dict[str, Any]] = {"tiled": False, "blockysize": 1, "blockxsize": None}
+    """Creation options of the raster."""
+
+    def __init__(self, raster: rasterio.DatasetWriter) -> None:
+        self._raster = raster
+        self._rows = np.empty((0, raster.width), raster.dtypes[0])
+
+    def write(self, block: np.ndarray, rows: slice, cols: slice) -> None:
+        """Write a block, (y, x); blocks come row-major and cover the raster."""
+        width = self._raster.width
+        if cols.start == 0:
+            self._rows = np.empty((rows.stop - rows.start, width), self._raster.dtypes[0])
+        self._rows[:, cols] = block
+        if cols.stop == width:
+            self._raster.write(self._rows, 1, window=window_of(rows, slice(0, width)))
 
 
 def windows(shape: tuple[int, int], side: int = 2 * TILE) -> Iterator[tuple[slice, slice]]:

@@ -230,6 +230,10 @@ def _check_figure(path: Path) -> None:
             raise ValueError("no PNG signature")
 
 
+def _check_xml(path: Path) -> None:
+    ElementTree.parse(path)
+
+
 def _check_any(path: Path) -> None:
     path.read_text(encoding="utf-8")
 
@@ -241,6 +245,6 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
     ".safetensors": _check_model,
     ".png": _check_figure,
     ".json": lambda path: read_json(path),
-    ".xml": ElementTree.parse,
+    ".xml": _check_xml,
 }
 _GAPS: dict[str, Callable[[Path], str | None]] = {".tif": _raster_gap, ".nc": _netcdf_gap}

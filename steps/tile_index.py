@@ -47,13 +47,12 @@ def _write_views(path: Path, record: TileIndex, layout: Layout, job: Job) -> Non
     block = blocks.block_shape(record, layout, 0, job.ram)
     with (
         features.FeatureReader(record, layout, job.cpus) as reader,
-        rasters.create(
-            path, record.grid, "uint16", **rasters.storage(block, record.grid.width)
-        ) as raster,
+        rasters.create(path, record.grid, "uint16", **rasters.RowWriter.STORED) as raster,
     ):
+        output = rasters.RowWriter(raster)
         for rows, cols in blocks.blocks(shape, block):
             views = reader.views(grid.crop(record.grid, rows, cols))
-            raster.write(views, 1, window=rasters.window_of(rows, cols))
+            output.write(views, rows, cols)
 
 
 STEP = Step(

@@ -231,6 +231,14 @@ def test_a_task_that_runs_brings_its_inputs_back(done: Path) -> None:
     assert {name for name, verdict in found.items() if verdict.runs} == {"look/T1", "paint/T1"}
 
 
+def test_a_task_of_a_step_that_is_not_asked_for_needs_nothing(done: Path) -> None:
+    remove(done, "index", "parts")
+    (done / "final" / "T1_0.txt").unlink()
+    early = {name for name in GRAPH.tasks if not name.startswith(("paint", "tell"))}
+    found = decided(done, running=early)
+    assert found["look/T1"] == Verdict("removed", REMOVED)
+
+
 def test_and_the_inputs_of_its_inputs(done: Path) -> None:
     remove(done, "index", "parts")
     found = others(decision.decide(GRAPH, with_word("train"), done))

@@ -200,6 +200,25 @@ def test_refused_jobs_are_failures_and_nothing_is_left(site, tmp_path, config, c
     assert names(config.parent) == before
 
 
+def test_a_log_directory_that_cannot_be_made_fails_its_pool_only(site, tmp_path, capsys):
+    command(tmp_path, "sbatch", "echo 'sbatch: error: Unknown thing' >&2; exit 1")
+    resources = tmp_path / "r.cfg"
+    (tmp_path / "file").touch()
+    logs = tmp_path / "file" / "logs"
+    resources.write_text(
+        resources.read_text().replace('queue : "gpu"', f'log_directory : "{logs}"')
+    )
+    assert cli.main(site) == 1
+    text = capsys.readouterr().out
+    assert (
+        "  FAIL there can be no job of pool pool1 (2 cpu, 3 GB, walltime 02:00:00): no folder "
+        f"{logs} for its output: Not a directory; name another with log_directory in the "
+        "resource file\n"
+    ) in text
+    assert "  FAIL sbatch refused the job of pool pool0 " in text
+    assert text.count("#!/usr/bin/env bash") == 1
+
+
 def test_a_job_that_waits(site, tmp_path, capsys):
     command(tmp_path, "sbatch", "echo 7")
     command(tmp_path, "squeue", "echo '7|PENDING|Priority'")

@@ -16,7 +16,7 @@ import toy
 from conftest import tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import config, graph, ledger, recipe, sources, units
+from i2lc.chain import config, differences, graph, ledger, recipe, sources, units
 from i2lc.chain.ledger import Fingerprint
 from i2lc.steps.contract import Settings, Step, Unit
 
@@ -145,10 +145,15 @@ def test_what_a_task_reads_is_in_its_fingerprint(landscape: Path) -> None:
 # The parts, on a toy.
 
 
+def forget_sources() -> None:
+    sources._hash.cache_clear()
+    sources._imported.cache_clear()
+
+
 def of_toy(step: Step, settings: Settings, unit: Unit | None = None) -> Fingerprint:
     task = graph.Task(step, unit or Unit("T1"), (), ())
     ledger._file.cache_clear()
-    sources.forget()
+    forget_sources()
     return ledger.fingerprint(task, settings, {})
 
 
@@ -164,12 +169,12 @@ def test_the_text_of_the_code_counts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (package / "kernels" / "fill.py").write_text("from .deep import A\n")
     (package / "kernels" / "deep.py").write_text("A = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    sources.forget()
+    forget_sources()
     before = sources.code_of("toys.step")
     assert list(before) == ["toys.kernels.deep", "toys.kernels.fill", "toys.shared", "toys.step"]
     (package / "other.py").write_text("C = 2\n")
     (package / "kernels" / "deep.py").write_text("A = 2\n")
-    sources.forget()
+    forget_sources()
     after = sources.code_of("toys.step")
     assert {name for name in after if after[name] != before[name]} == {"toys.kernels.deep"}
 
@@ -290,7 +295,7 @@ def test_a_product_that_is_out_of_date_says_why(
     product.write_text("four")
     today = of_toy(toy.LOOK, toy.ToySettings())
     ledger.write_record(product, replace(today, **then))  # type: ignore[arg-type]
-    problem = ledger.problem_of(product, today)
+    problem = differences.problem_of(product, today)
     assert (problem and problem.text) == told
     assert (problem.inherited if problem else False) == inherited
 
@@ -389,7 +394,7 @@ def test_a_fingerprint_is_small_to_send(landscape: Path) -> None:
     ],
 )
 def test_values_read_as_in_a_configuration(value: object, text: str) -> None:
-    assert ledger.shown(value) == text
+    assert differences.shown(value) == text
 
 
 def test_what_does_not_touch_an_artifact_is_not_in_its_fingerprint() -> None:
@@ -416,5 +421,5 @@ def test_what_does_not_touch_an_artifact_is_not_in_its_fingerprint() -> None:
 
 def test_a_product_that_is_not_whole_is_no_base_either(tmp_path: Path) -> None:
     today = of_toy(toy.LOOK, toy.ToySettings())
-    problem = ledger.problem_of(tmp_path / "T1.txt", today)
-    assert problem == ledger.Problem(f"{tmp_path}/T1.txt: the file is missing")
+    problem = differences.problem_of(tmp_path / "T1.txt", today)
+    assert problem == differences.Problem(f"{tmp_path}/T1.txt: the file is missing")

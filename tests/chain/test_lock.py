@@ -66,15 +66,11 @@ def test_the_lock_says_who_holds_the_folder_and_goes(tmp_path: Path) -> None:
     assert lock.describe(tmp_path) is None
 
 
-def test_a_folder_is_made_and_goes_when_nothing_was_put_in(tmp_path: Path) -> None:
-    root = tmp_path / "a" / "b"
-    with lock.held(root, "ab12"):
-        assert names(root) == [LOCK]
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    root = tmp_path / "never"
+    assert refusal(root) == f"{root} cannot be written: No such file or directory"
     assert not root.exists()
-    with lock.held(root, "ab12"):
-        (root / "x").write_text("")
-    assert names(root) == ["x"]
-    assert lock.describe(tmp_path / "never") is None
+    assert lock.describe(root) is None
 
 
 def test_the_lock_is_no_content_and_survives_emptying(tmp_path: Path) -> None:
@@ -245,8 +241,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(os, "link", refuse)
-    assert refusal(tmp_path / "new") == f"{tmp_path}/new cannot be written: Permission denied"
-    assert not (tmp_path / "new").exists()
+    assert refusal(tmp_path) == f"{tmp_path} cannot be written: Permission denied"
+    assert names(tmp_path) == []
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,6 +308,7 @@ def test_a_lock_taken_over_is_told_and_left_to_its_new_owner(tmp_path: Path) -> 
 @pytest.mark.usefixtures("quick")
 def test_a_vanished_folder_is_told_and_not_made_again(tmp_path: Path) -> None:
     root = tmp_path / "out"
+    root.mkdir()
     told = hear_of_loss(root, lambda: root.rename(tmp_path / "elsewhere"))
     assert told == f"the output folder {root} vanished"
     assert not root.exists()
@@ -366,48 +363,6 @@ def test_of_many_takers_exactly_one_wins(tmp_path: Path, lying: str) -> None:
     assert names(tmp_path) == []
 
 
-def test_leftovers_of_dead_runs_go(tmp_path: Path) -> None:
-    for name in ("a/.tmp-old-1-7-x.tif", "a/.tmp-new-1-7-x.tif", "a/x.tif", "b/.tmp-old-2-3-y"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    (tmp_path / ".tmp-old-1-7-versions.json").write_text("")
-    old = tmp_path / f"{LOCK}.abcd"
-    old.write_text("")
-    os.utime(old, (1, 1))
-    (tmp_path / f"{LOCK}.young").write_text("")
-    assert lock.leftovers(tmp_path, ["a", "b", "never", ""], "new") == 3
-    files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert files == [f"{LOCK}.young", "a/.tmp-new-1-7-x.tif", "a/x.tif"]
-    assert lock.leftovers(tmp_path, ["a"]) == 1
-
-
-def test_a_run_removes_its_own_leftovers_while_it_holds_the_folder(tmp_path: Path) -> None:
-    own, other = tmp_path / "a" / ".tmp-ab12-1-x.tif", tmp_path / "a" / ".tmp-cd34-1-x.tif"
-    (tmp_path / "a").mkdir()
-    for path in (own, other):
-        path.write_text("")
-    with lock.held(tmp_path, "ab12"):
-        assert lock.own_leftovers(tmp_path, ["a", "never", ""], "ab12") == 1
-        assert names(tmp_path / "a") == [other.name]
-    put(tmp_path, run_id="cd34")
-    own.write_text("")
-    assert lock.own_leftovers(tmp_path, ["a"], "ab12") == 0
-    assert names(tmp_path / "a") == [own.name, other.name]
-
-
-def test_a_leftover_that_cannot_be_removed_stops_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    put(tmp_path, run_id="ab12")
-    (tmp_path / ".tmp-ab12-1-x.tif").write_text("")
-    monkeypatch.setattr(Path, "unlink", refuse)
-    assert lock.own_leftovers(tmp_path, [""], "ab12") == 1
-    assert lock.leftovers(tmp_path, [""]) == 1
-
-
 def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path)
 
@@ -419,3 +374,17 @@ def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert state is not None
     assert state.holder == ownership.read(tmp_path)
     assert -1 < state.age < 5
+
+
+def test_who_only_looks_allows_for_a_clock_that_differs(tmp_path: Path) -> None:
+    put(tmp_path, host="node7")
+    grow_old(tmp_path, 290)
+    state = lock.describe(tmp_path, writes=False)
+    assert state is not None
+    assert state.stale == ""
+    assert (lock.describe(tmp_path) or state).stale == "its last heartbeat is 290 s old"
+    grow_old(tmp_path, 500)
+    assert str(lock.describe(tmp_path, writes=False)).endswith(
+        "is stale: its last heartbeat is 500 s old by the clock of this host, which may differ "
+        "from that of the disk"
+    )

@@ -142,9 +142,7 @@ def test_a_key_redoes_the_steps_that_depend_on_it(
 
 
 @pytest.mark.parametrize("mosaic", [False, True])
-def test_probabilities_leave_the_maps(
-    loaded: Config, before: dict[str, str], mosaic: bool
-) -> None:
+def test_probabilities_leave_the_maps(loaded: Config, before: dict[str, str], mosaic: bool) -> None:
     """Tasks that write them or read them have other products or inputs; no other one has."""
     made = graph.build(recipe.land_cover(True, mosaic), units.plan(loaded.units))
     after = {name: found.digest for name, found in ledger.fingerprints(made, loaded.steps).items()}

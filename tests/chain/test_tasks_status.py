@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from i2lc.chain import lock, tasks_status
+from i2lc.chain import lock, task_states, tasks_status
 from i2lc.chain.decision import Verdict
-from i2lc.chain.tasks_status import NAME, Facts, Listed, StateFile
+from i2lc.chain.task_states import Listed
+from i2lc.chain.tasks_status import NAME, Facts, StateFile
 from i2lc.errors import InputError
 
 FACTS = Facts("0.9", "1a2b3c4d", 123, "node 7", "2026-11-21T06:00:00+00:00", "/a b/run.cfg")
@@ -88,7 +89,7 @@ def test_a_task_that_is_tried_again_is_to_do(tmp_path: Path) -> None:
 def test_a_run_without_tasks(tmp_path: Path) -> None:
     StateFile(tmp_path, FACTS, []).write()
     assert content(tmp_path).endswith("# no tasks\n")
-    assert tasks_status.read(tmp_path / NAME).tasks == {}
+    assert task_states.read(tmp_path / NAME).tasks == {}
 
 
 def test_a_very_long_cause_is_cut() -> None:
@@ -147,7 +148,7 @@ def test_a_hundred_thousand_tasks_cost_little(tmp_path: Path) -> None:
     noted = time.perf_counter()
     file.write()
     written = time.perf_counter()
-    assert tasks_status.done_of(tmp_path / NAME) == set(names)
+    assert task_states.done_of(tmp_path / NAME) == set(names)
     read = time.perf_counter()
     assert noted - start < 6  # 0.6 s on an idle core
     assert written - noted < 2  # 0.03 s
@@ -194,7 +195,7 @@ def test_a_run_that_lost_its_folder_leaves_the_file_to_the_other(tmp_path: Path)
         before = (tmp_path / NAME).read_bytes()
         assert mine.end("interrupted") is None
         assert (tmp_path / NAME).read_bytes() == before
-    assert tasks_status.read(tmp_path / NAME).facts.run_id == "other"
+    assert task_states.read(tmp_path / NAME).facts.run_id == "other"
 
 
 def test_news_that_could_not_be_written_stay_news(tmp_path: Path) -> None:
@@ -213,7 +214,7 @@ def test_news_that_could_not_be_written_stay_news(tmp_path: Path) -> None:
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     a_run(tmp_path).end("1 task failed")
-    found = tasks_status.read(tmp_path / NAME)
+    found = task_states.read(tmp_path / NAME)
     assert found.facts == FACTS
     assert re.fullmatch(TIME, found.updated)
     assert re.fullmatch(f"{TIME}: 1 task failed", found.ended)
@@ -224,7 +225,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
         "train/seed_0": Listed("stopped"),
         "tell/all": Listed("blocked", "waits for cut/T1_strip_1, which failed"),
     }
-    assert tasks_status.done_of(tmp_path / NAME) == {"look/T1", "cut/T1_strip_0"}
+    assert task_states.done_of(tmp_path / NAME) == {"look/T1", "cut/T1_strip_0"}
 
 
 NAME_PART = st.text(min_size=1, max_size=12)
@@ -241,7 +242,7 @@ def test_odd_names_and_texts_come_back(
         if text is not None:
             file.note("failed", name, error=text)
     assert file.write() is None
-    found = tasks_status.read(root / NAME).tasks
+    found = task_states.read(root / NAME).tasks
     assert found == {
         name: Listed("todo") if text is None else Listed("failed", tasks_status.one_line(text))
         for name, text in tasks.items()
@@ -280,7 +281,7 @@ def test_what_is_no_task_state_file(text: str, told: str, tmp_path: Path) -> Non
     path = tmp_path / "tasks.txt"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        tasks_status.read(path)
+        task_states.read(path)
     assert str(caught.value) == f"{path}, {told}"
 
 
@@ -288,19 +289,19 @@ def test_a_long_wrong_line_is_shortened(tmp_path: Path) -> None:
     path = tmp_path / "tasks.txt"
     path.write_text("x" * 1000)
     with pytest.raises(InputError, match=rf"line 1: got '{'x' * 77}\.\.\.', expected"):
-        tasks_status.read(path)
+        task_states.read(path)
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     gone, binary = tmp_path / "gone.txt", tmp_path / "a.tif"
     binary.write_bytes(b"II*\0\xff\xfe")
     with pytest.raises(InputError) as caught:
-        tasks_status.read(gone)
+        task_states.read(gone)
     assert str(caught.value) == (
         f"task-state file {gone} cannot be read: No such file or directory"
     )
     with pytest.raises(InputError) as caught:
-        tasks_status.read(binary)
+        task_states.read(binary)
     assert str(caught.value) == f"{binary} is no task-state file: it is no text in UTF-8"
 
 
@@ -317,18 +318,18 @@ def test_the_records_decide_and_the_disagreement_is_named() -> None:
         "b/4": Verdict("to do", "output missing"),
     }
     listed = {"a/1", "a/2", "b/1", "b/2", "b/3", "z/1"}
-    assert tasks_status.disagreements(listed, verdicts) == [
+    assert task_states.disagreements(listed, verdicts) == [
         "a/2 is listed as done, but ratio changed 0.5 -> 0.4",
         "b/1 is listed as done, but ratio changed 0.5 -> 0.4 (a/2)",
         "b/2 is listed as done, but it has no product",
         "z/1 is listed as done, but the chain has no such task",
     ]
-    assert tasks_status.disagreements({"a/1", "b/3"}, verdicts) == []
+    assert task_states.disagreements({"a/1", "b/3"}, verdicts) == []
 
 
 def test_of_many_disagreements_twenty_are_named() -> None:
     verdicts = {f"a/{k}": Verdict("to do", "output missing") for k in range(30)}
-    told = tasks_status.disagreements(set(verdicts) | {"gone/1"}, verdicts)
+    told = task_states.disagreements(set(verdicts) | {"gone/1"}, verdicts)
     assert len(told) == 21
     assert told[0] == "a/0 is listed as done, but output missing"
     assert told[-1] == "and 11 more"

@@ -111,11 +111,7 @@ def test_a_cancelled_job_costs_no_product(queue, demo, local):
         text, _ = process.communicate(timeout=600)
     finally:
         process.kill()
-    status = process.returncode
-    if status != 0:  # the task that died with its job failed: all else is kept
-        assert "training" in text
-        status, text = i2lc(*command(config, "Slurm"), "-restart")
-    assert status == 0, text
+    assert process.returncode == 0, text  # its task ran again, in another job
     assert digests(root) == local
 
 

@@ -20,7 +20,7 @@ SITE = Site(interface="lo")
 CPU = Need(1, GIB, walltime=600, site=SITE)
 TRAIN = Need(1, 2 * GIB, walltime=600, queue="train", site=SITE)
 TOO_LARGE = Need(1, 900 * GIB, walltime=600, site=SITE)
-SECONDS = 120
+SECONDS = 240
 SLURM, PBS = "Slurm", "PBS"
 
 

@@ -60,13 +60,17 @@ def test_limits_of_the_control_group(
         ({"SLURM_CPUS_PER_TASK": "", "SLURM_MEM_PER_NODE": "all"}, Allocation(16, 64 * GIB)),
         ({"SLURM_CPUS_PER_TASK": "0"}, Allocation(1, 64 * GIB)),
         ({"SLURM_CPUS_ON_NODE": "3"}, Allocation(3, 64 * GIB)),
-        ({"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "2"}, Allocation(2, 64 * GIB)),
+        ({"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "1"}, Allocation(8, 64 * GIB)),
+        (
+            {"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "2", "SLURM_STEP_ID": "0"},
+            Allocation(2, 64 * GIB),
+        ),
         ({"SLURM_MEM_PER_NODE": "0"}, Allocation(16, 64 * GIB)),
         ({"SLURM_CPUS_ON_NODE": "4", "SLURM_MEM_PER_CPU": "2048"}, Allocation(4, 8 * GIB)),
         ({"SLURM_CPUS_PER_TASK": "4", "SLURM_MEM_PER_CPU": "1024"}, Allocation(4, 4 * GIB)),
         (
             {"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "2", "SLURM_MEM_PER_CPU": "1024"},
-            Allocation(2, 8 * GIB),
+            Allocation(8, 8 * GIB),
         ),
         ({"SLURM_MEM_PER_CPU": "99999"}, Allocation(16, 64 * GIB)),
     ],
@@ -106,6 +110,27 @@ def test_groups_above_count_too(tmp_path: Path, named: str | None, found: Alloca
     if named is not None:
         names.write_text(named)
     assert allocation.current({}, root, names) == found
+
+
+@pytest.mark.parametrize(
+    ("quota", "limit", "found"),
+    [
+        ("300000", str(2 * GIB), Allocation(3, 2 * GIB)),
+        ("-1", "9223372036854771712", Allocation(6, 4 * GIB)),
+    ],
+)
+def test_control_groups_of_version_1(
+    tmp_path: Path, quota: str, limit: str, found: Allocation
+) -> None:
+    names = tmp_path / "names"
+    names.write_text("7:cpu,cpuacct:/job/step\n3:memory:/job/step\n1:name=systemd:/x\n")
+    for step, cpu, memory in (("job", "600000", str(4 * GIB)), ("job/step", quota, limit)):
+        for controller in ("cpu", "memory"):
+            (tmp_path / controller / step).mkdir(parents=True)
+        (tmp_path / "cpu" / step / "cpu.cfs_quota_us").write_text(f"{cpu}\n")
+        (tmp_path / "cpu" / step / "cpu.cfs_period_us").write_text("100000\n")
+        (tmp_path / "memory" / step / "memory.limit_in_bytes").write_text(f"{memory}\n")
+    assert allocation.current({}, tmp_path, names) == found
 
 
 def test_the_least_counts(tmp_path: Path) -> None:

@@ -49,6 +49,15 @@ def test_it_gives_the_exception_that_ended_a_task() -> None:
     assert str(ended.error) == "3 is wrong"
 
 
+def test_a_task_that_did_not_run_is_withdrawn() -> None:
+    executor = InProcess()
+    executor.submit("a", NEED, double, 1)
+    assert executor.withdraw() == ["a"]
+    assert executor.withdraw() == []
+    assert executor.next_done(0) is None
+    executor.close()
+
+
 def test_close_forgets_what_did_not_run() -> None:
     executor = InProcess()
     executor.submit("a", NEED, double, 1)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from i2lc.scheduler.allocation import Allocation
 from i2lc.scheduler.local import LocalPlace
 from i2lc.scheduler.needs import GIB, Need
+from i2lc.scheduler.place import Cause
 
 MACHINE = Allocation(cpus=8, ram=32 * GIB)
 ONE, FOUR, LARGE = Need(1, GIB), Need(4, 2 * GIB), Need(1, 20 * GIB)
@@ -65,6 +69,7 @@ def test_the_specification_of_a_worker(place: LocalPlace, tmp_path: Path) -> Non
     assert options["env"] == {"MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "4"}
     assert options["preload"] == ["i2lc.scheduler.worker_setup"]
     assert options["local_directory"] == str(tmp_path)
+    assert options["death_timeout"] == 120
 
 
 def test_the_scheduler_is_on_loopback_and_encrypted(place: LocalPlace) -> None:
@@ -85,3 +90,50 @@ def test_a_given_folder_stays_a_temporary_one_goes(
     assert [path.name.startswith("i2lc-workers-") for path in tmp_path.iterdir()] == [True]
     own.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_killed_clients_go_those_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    living = LocalPlace(MACHINE, 6, lambda need: {})
+    (held,) = tmp_path.iterdir()
+    for name, age in (("i2lc-workers-dead", 100), ("i2lc-workers-new", 0), ("other", 100)):
+        folder = tmp_path / name
+        (folder / "dask-scratch-space").mkdir(parents=True)
+        os.utime(folder, (time.time() - age,) * 2)
+    os.utime(held, (time.time() - 100,) * 2)
+    LocalPlace(MACHINE, 6, lambda need: {}).close()
+    assert set(tmp_path.iterdir()) == {held, tmp_path / "i2lc-workers-new", tmp_path / "other"}
+    living.close()
+    assert not held.exists()
+
+
+class Named:
+    """A worker as its place knows it."""
+
+    name = "pool0-0"
+
+
+def test_a_worker_that_starts_is_told_until_it_has_ended(place: LocalPlace) -> None:
+    worker: Any = Named()
+    assert place.pending("pool0-0") == ""
+    place.came(worker)
+    assert place.pending("pool0-0") == "its process does not answer yet; it may take 120 s"
+    place.gone(worker)
+    assert place.pending("pool0-0") == ""
+
+
+def test_a_worker_that_was_only_slow_may_be_asked_for_again(place: LocalPlace) -> None:
+    worker: Any = Named()
+    place.failed(worker, TimeoutError("its process did not answer within 120 s"))
+    assert place.cause("pool0-0") == Cause(
+        "a worker could not start on this machine: its process did not answer within 120 s",
+        final=False,
+    )
+    error = RuntimeError("LocalWorker failed to start.")
+    error.__cause__ = ModuleNotFoundError("No module named 'i2lc'")
+    place.failed(worker, error)
+    assert place.cause("pool0-0") == Cause(
+        "a worker could not start on this machine: No module named 'i2lc'", final=True
+    )

@@ -75,6 +75,31 @@ def test_the_worker_with_the_least_to_do_is_chosen() -> None:
     assert {most: each.name for most, each in names.items() if each} == {2: "v", 3: "w"}
 
 
+@pytest.mark.parametrize(
+    ("age", "longest", "outlasts"),
+    [
+        (360, 3500, True),  # has just come
+        (361, 3500, False),
+        (1000, 1299, True),
+        (1000, 1300, False),
+        (3000, 60, True),
+    ],
+)
+def test_a_worker_outlasts_a_task_that_was_left(age: float, longest: float, outlasts: bool) -> None:
+    left = Try("a", str, 1, longest=longest)
+    assert Member("w", joined=5.0).outlasts(left, 3600, 5.0 + age) is outlasts
+    assert Member("w", joined=5.0).outlasts(left, None, 5.0 + age)
+    assert Member("w").outlasts(left, 3600, 5.0 + age)  # is to come
+
+
+def test_the_youngest_of_equals_is_chosen() -> None:
+    made = pool()
+    for name, joined in (("u", 2.0), ("v", 9.0), ("w", 3.0)):
+        made.members[name] = Member(name, address=f"tls://{name}", joined=joined)
+    chosen = made.choose(made.ready(), item(), 3)
+    assert chosen is made.members["v"]
+
+
 def test_a_worker_is_handed_more_when_half_is_done() -> None:
     made = pool(*[0.001] * FEWEST)
     made.members["w"] = Member("w", address="tls://w")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,13 +16,16 @@ from typing import Any
 import dask
 import psutil
 import pytest
+from distributed import Scheduler
 
-from i2lc.scheduler import pools as module
+from i2lc.scheduler import crew, local, staffing
 from i2lc.scheduler.allocation import Allocation
 from i2lc.scheduler.drive import Ended
+from i2lc.scheduler.flights import TimeLimit
 from i2lc.scheduler.local import LocalPlace
 from i2lc.scheduler.needs import GIB, Need
-from i2lc.scheduler.pools import PoolRefused, Pools, TimeLimit
+from i2lc.scheduler.place import Cause
+from i2lc.scheduler.pools import PoolRefused, Pools
 from i2lc.scheduler.security import security
 
 MACHINE = Allocation(cpus=2, ram=4 * GIB)
@@ -148,6 +153,7 @@ def test_without_tasks_nothing_ends(workers: Pools) -> None:
 
 
 def test_workers_have_their_settings_from_the_start(workers: Pools) -> None:
+    run(workers, {"first/1": (double, 1)})  # dask sets a variable of its own, once
     before = dict(os.environ)
     for need in (ONE, TWO):
         found = run(workers, {"where/1": (circumstances, 1)}, need)["where/1"].result
@@ -285,12 +291,86 @@ def test_a_long_task_among_short_ones_holds_up_none() -> None:
     try:
         run(executor, {f"warm/{k}": (double, k) for k in range(200)})
         assert executor._pool(ONE).depth > 1
-        calls = {f"s/{k}": (stay, 8) if k == 5 else (double, k) for k in range(60)}
+        calls = {f"s/{k}": (stay, 4) if k == 5 else (double, k) for k in range(60)}
         order = list(run(executor, calls))
         assert order[-1] == "s/5"
         assert executor._pool(ONE).depth == 1
     finally:
         executor.close()
+
+
+class Unreadable:
+    """A result that the client cannot read."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+def perhaps_unreadable(number: int) -> Any:
+    return Unreadable() if number == 7 else number
+
+
+def test_a_result_that_cannot_be_read_spoils_no_other() -> None:
+    executor = opened()
+    try:
+        run(executor, {f"warm/{k}": (double, k) for k in range(50)})
+        ended = run(executor, {f"s/{k}": (perhaps_unreadable, k) for k in range(40)})
+    finally:
+        executor.close()
+    assert [key for key, each in ended.items() if each.error] == ["s/7"]
+    assert isinstance(ended["s/7"].error, ValueError)
+
+
+def test_a_worker_gives_back_only_what_has_not_begun() -> None:
+    calls = [crew.Call(double, number, f"give-back/{number}") for number in range(3)]
+    keys = [call.key for call in calls]
+    assert crew.timed(calls[0])[1] == 0
+    assert crew.give_back(keys) == keys[1:]
+    assert crew.give_back(keys) == keys[1:]
+    assert [crew.timed(call) for call in calls[1:]] == [crew.NOT_RUN] * 2
+
+
+def test_workers_are_asked_for_and_dropped_in_the_thread_that_reads_it(workers: Pools) -> None:
+    run(workers, {"there/1": (double, 1)})
+    threads = set()
+
+    class Watched(dict[str, Any]):
+        def update(self, *given: Any, **named: Any) -> None:
+            threads.add(threading.current_thread())
+            super().update(*given, **named)
+
+        def pop(self, *given: Any) -> Any:
+            threads.add(threading.current_thread())
+            return super().pop(*given)
+
+    cluster = workers._crew._cluster
+    cluster.worker_spec = Watched(cluster.worker_spec)
+    name = next(iter(workers._pool(ONE).members))
+    workers._staff.drop(workers._pool(ONE), [workers._pool(ONE).members[name]])
+    assert run(workers, {"there/2": (double, 2)})["there/2"].result == 4
+    wait_for(lambda: name not in cluster.worker_spec, workers)
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_a_silent_worker_is_ended_but_not_after_a_stop_of_the_scheduler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[str] = []
+
+    async def sleep(seconds: float) -> None:
+        steps.append(f"sleep {seconds}")
+
+    async def judge(_: Any) -> None:
+        steps.append("judge")
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(Scheduler, "check_worker_ttl", judge)
+    made = crew._Scheduler.__new__(crew._Scheduler)
+    with pytest.raises(StopIteration):
+        made.check_worker_ttl().send(None)
+    assert steps == ["sleep 1"] * crew.HEARING_SECONDS + ["judge"]
+    assert crew.SETTINGS["distributed.scheduler.worker-ttl"] == "15 minutes"
 
 
 # Places that give no workers, and workers that leave.
@@ -308,8 +388,9 @@ class Refusing(LocalPlace):
             spec["options"]["preload"] = LATE  # a refused job has no worker
         return spec
 
-    def cause(self, name: str) -> str | None:
-        return "Requested node configuration is not available" if "pool1" in name else None
+    def cause(self, name: str) -> Cause | None:
+        text = "Requested node configuration is not available"
+        return Cause(text, final=True) if "pool1" in name else None
 
 
 def test_a_refused_pool_fails_its_tasks_and_no_other() -> None:
@@ -338,7 +419,7 @@ class Slow(LocalPlace):
 
 
 def test_a_pool_that_waits_for_its_worker_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i2lc.scheduler.pools.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(staffing, "PATIENCE_SECONDS", 0.2)
     executor = Pools(Slow(MACHINE, 2, environment), security())
     said = []
     try:
@@ -351,6 +432,25 @@ def test_a_pool_that_waits_for_its_worker_says_so_once(monkeypatch: pytest.Monke
         executor.close()
     assert ended.result == 2
     assert said == [f"waiting for a worker with {ONE}: job 7 of pool0-0: PENDING (Priority)"]
+
+
+def test_a_worker_that_hangs_as_it_starts_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local, "START_SECONDS", 1.0)
+    monkeypatch.setattr(staffing, "PAUSES", (0.1,))
+    place = Slow(MACHINE, 2, environment)
+    executor = Pools(place, security())
+    try:
+        error = run(executor, {"a/1": (double, 1)})["a/1"].error
+        assert executor._staff._started == 2
+        assert place._workers == {}
+    finally:
+        executor.close()
+    assert isinstance(error, PoolRefused)
+    assert str(error) == (
+        "a worker could not start on this machine: its process did not answer within 1 s"
+    )
 
 
 def test_a_worker_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -> None:
@@ -379,8 +479,7 @@ class Leaving(LocalPlace):
         return spec
 
 
-def test_a_task_longer_than_its_walltime_moves_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETURN_SECONDS", 0.5)
+def test_a_task_longer_than_its_walltime_moves_once() -> None:
     need = Need(1, GIB, walltime=90)
     executor = Pools(Leaving(MACHINE, 2, environment), security())
     try:

@@ -13,6 +13,7 @@ from distributed.deploy.spec import ProcessInterface
 
 from i2lc.scheduler import probe as probes
 from i2lc.scheduler.needs import GIB, Need
+from i2lc.scheduler.place import Cause
 from i2lc.scheduler.probe import Question, probe
 from i2lc.scheduler.trial import Trial
 
@@ -91,7 +92,7 @@ class OnePlace:
         return {"protocol": "tls://", "host": "127.0.0.1"}
 
     def cause(self, name):
-        return self.refusal or None
+        return Cause(self.refusal, final=True) if self.refusal else None
 
     def pending(self, name):
         return "job 3: PENDING (Resources)"

@@ -6,9 +6,12 @@ import asyncio
 import re
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 
 import dask
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +19,10 @@ from hypothesis import strategies as st
 from i2lc.errors import ConfigError
 from i2lc.scheduler import queue_answers, queue_jobs, queues, security
 from i2lc.scheduler.needs import GIB, Need, Site
+from i2lc.scheduler.place import Cause
 from i2lc.scheduler.pool import Member, Pool, Try
 from i2lc.scheduler.queue_answers import said
-from i2lc.scheduler.queue_jobs import Leave, leave
+from i2lc.scheduler.queue_scripts import Leave, leave
 
 PYTHON = sys.executable
 SITE = Site(
@@ -33,8 +37,10 @@ SITE = Site(
 CPU = Need(2, 5 * GIB // 2, walltime=3600)
 GPU = Need(8, 92 * GIB, gpus=1, walltime=12 * 3600, queue="qgpgpu", site=SITE)
 SECURITY = security.security()
+CLOCK = "export I2LC_JOB_START=$(date +%s)\n"
 EXPORTS = """\
 export DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True
+export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'
 export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False
 export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False
 export DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False
@@ -51,13 +57,14 @@ WORKER_CPU = (
     f"{PYTHON} -m distributed.cli.dask_worker ADDRESS --name cpu-0 --nthreads 1 "
     '--memory-limit 2560MiB --nanny --death-timeout 60 --local-directory "${TMPDIR:-/tmp}" '
     "--resources cpu=1 --lifetime 3420s --lifetime-stagger 45s --no-dashboard "
-    f"--preload i2lc.scheduler.worker_setup {TLS} --protocol tls://\n"
+    f"--dashboard-address 127.0.0.1:0 --preload i2lc.scheduler.worker_setup {TLS} --protocol tls://\n"
 )
 WORKER_GPU = (
     f"{PYTHON} -m distributed.cli.dask_worker ADDRESS --name gpu-0 --nthreads 1 "
     '--memory-limit 94208MiB --nanny --death-timeout 60 --local-directory "$SCRATCH/my jobs" '
     "--resources gpu=1 --lifetime 41040s --lifetime-stagger 540s --no-dashboard "
-    f"--preload i2lc.scheduler.worker_setup {TLS} --interface ib0 --protocol tls://\n"
+    f"--dashboard-address 127.0.0.1:0 --preload i2lc.scheduler.worker_setup {TLS} "
+    "--interface ib0 --protocol tls://\n"
 )
 SLURM_CPU = f"""\
 #!/usr/bin/env bash
@@ -69,7 +76,7 @@ SLURM_CPU = f"""\
 #SBATCH --cpus-per-task=2
 #SBATCH --mem=2560M
 #SBATCH -t 01:00:00
-{EXPORTS.format(cpus=2)}{WORKER_CPU}"""
+{CLOCK}{EXPORTS.format(cpus=2)}{WORKER_CPU}"""
 SLURM_GPU = f"""\
 #!/usr/bin/env bash
 
@@ -85,7 +92,7 @@ SLURM_GPU = f"""\
 #SBATCH -C rome
 #SBATCH --gres=gpu:1
 #SBATCH --mail-type=FAIL
-module load conda
+{CLOCK}module load conda
 conda activate i2lc
 {EXPORTS.format(cpus=8)}{WORKER_GPU}"""
 PBS_CPU = f"""\
@@ -96,7 +103,7 @@ PBS_CPU = f"""\
 #PBS -l walltime=01:00:00
 #PBS -e FOLDER/jobs/i2lc-cpu-cpu-0.err
 #PBS -o FOLDER/jobs/i2lc-cpu-cpu-0.out
-{EXPORTS.format(cpus=2)}{WORKER_CPU}"""
+{CLOCK}{EXPORTS.format(cpus=2)}{WORKER_CPU}"""
 PBS_GPU = f"""\
 #!/usr/bin/env bash
 
@@ -108,7 +115,7 @@ PBS_GPU = f"""\
 #PBS -e FOLDER/logs/i2lc-gpu-gpu-0.err
 #PBS -o FOLDER/logs/i2lc-gpu-gpu-0.out
 #PBS --mail-type=FAIL
-module load conda
+{CLOCK}module load conda
 conda activate i2lc
 {EXPORTS.format(cpus=8)}{WORKER_GPU}"""
 
@@ -307,7 +314,7 @@ def test_cause_of_a_refused_job_is_the_queues_own(
     write_command(commands, command, f"echo '{command}: error: {answer}' >&2; exit 1")
     place = place_of(kind, tmp_path)
     job = submitted(place, "cpu-0", CPU, "cpu")
-    assert place.cause("cpu-0") == expected
+    assert place.cause("cpu-0") == Cause(expected, final=True)
     assert place.pending("cpu-0") == "not submitted"
     asyncio.run(job.close())  # cancels nothing
     assert job.status.name == "closed"
@@ -326,6 +333,112 @@ def test_a_busy_queue_is_asked_again(commands, tmp_path):
     job = submitted(place, "cpu-0", CPU, "cpu")
     assert job.job_id == "77"
     assert place.cause("cpu-0") is None
+
+
+def test_a_queue_that_stays_busy_refuses_for_now_only(commands, tmp_path):
+    answer = "sbatch: error: Socket timed out on send/recv operation"
+    write_command(commands, "sbatch", f"echo '{answer}' >&2; exit 1")
+    place = place_of("Slurm", tmp_path)
+    submitted(place, "cpu-0", CPU, "cpu")
+    cause = place.cause("cpu-0")
+    assert "Socket timed out on send/recv operation" in cause.text
+    assert not cause.final
+
+
+def test_a_submission_that_hangs_is_broken_off(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(queue_jobs, "CALL_SECONDS", 0.3)
+    write_command(commands, "sbatch", f"echo $$ > {tmp_path}/pid; sleep 60; echo 41")
+    place = place_of("Slurm", tmp_path)
+    start = time.monotonic()
+    submitted(place, "cpu-0", CPU, "cpu")
+    assert time.monotonic() - start < 10
+    assert place.cause("cpu-0") == Cause(
+        "sbatch refused the job of pool cpu (2 cpu, 2.5 GB, walltime 01:00:00): no answer within "
+        "0 s; correct what it names in its block of the resource file",
+        final=False,
+    )
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_a_folder_that_cannot_be_made_keeps_no_other_job_from_coming(commands, tmp_path):
+    (tmp_path / "file").touch()
+    logs = tmp_path / "file" / "logs"
+    place = place_of("Slurm", tmp_path)
+    write_command(commands, "sbatch", "echo 41")
+    job = submitted(place, "bad-0", replace(CPU, site=Site(logs=str(logs))), "bad")
+    assert place.cause("bad-0") == Cause(
+        "there can be no job of pool bad (2 cpu, 2.5 GB, walltime 01:00:00): no folder "
+        f"{logs} for its output: Not a directory; name another with log_directory in the "
+        "resource file",
+        final=True,
+    )
+    assert place.script(replace(CPU, site=Site(logs=str(logs))), "bad") == ""
+    assert submitted(place, "cpu-0", CPU, "cpu").job_id == "41"
+    asyncio.run(job.close())
+
+
+def test_whatever_keeps_a_job_from_being_made_is_told(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(queue_jobs, "common", lambda request: 1 / 0)
+    place = place_of("PBS", tmp_path)
+    submitted(place, "cpu-0", CPU, "cpu")
+    assert place.cause("cpu-0") == Cause(
+        "there can be no job of pool cpu (2 cpu, 2.5 GB, walltime 01:00:00): ZeroDivisionError: "
+        "division by zero",
+        final=True,
+    )
+
+
+def test_a_job_that_is_never_submitted_is_given_up(commands, tmp_path, monkeypatch):
+    place = place_of("Slurm", tmp_path)
+    place.spec("cpu-0", CPU, "cpu")
+    assert place.cause("cpu-0") is None
+    monkeypatch.setattr(queues, "SUBMIT_SECONDS", -60.0)
+    assert place.cause("cpu-0") == Cause(
+        "the job of pool cpu (2 cpu, 2.5 GB, walltime 01:00:00) could not be submitted within "
+        "-1 min: the queue does not answer",
+        final=False,
+    )
+
+
+def test_closed_jobs_are_forgotten(commands, tmp_path):
+    place = place_of("Slurm", tmp_path)
+    write_command(commands, "sbatch", "echo 'sbatch: error: no' >&2; exit 1")
+    jobs = [submitted(place, "cpu-0", CPU, "cpu")]
+    write_command(commands, "sbatch", "echo 41")
+    jobs.append(submitted(place, "cpu-1", CPU, "cpu"))
+    for job in jobs:
+        asyncio.run(job.close())
+    assert place._asked == {}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (
+            "Invalid account or account/partition combination specified",
+            "correct the account, or ask the site for its use,",
+        ),
+        (
+            "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+            "ask for less cpus, ram or walltime, or for fewer jobs with max_workers,",
+        ),
+        ("Requested time limit is invalid (missing or exceeds some limit)", "ask for a shorter "),
+        ("invalid partition specified: gpu9", "name another queue"),
+        ("Invalid generic resource (gres) specification", "correct nb_gpu or the queue"),
+    ],
+)
+def test_what_mends_a_refusal(refusal, expected):
+    assert queue_answers.way_out(refusal).startswith(expected)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Slurm", "cpu-%J"), ("PBS", "cpu-cpu-0")])
+def test_paths_with_spaces_are_quoted_in_the_head(commands, tmp_path, kind, name):
+    folder = tmp_path / "shared disk"
+    folder.mkdir()
+    script = place_of(kind, folder).script(CPU, "cpu")
+    word = "SBATCH" if kind == "Slurm" else "PBS"
+    assert f"#{word} -e '{folder}/jobs/i2lc-{name}.err'\n" in script
+    assert f"#{word} -o '{folder}/jobs/i2lc-{name}.out'\n" in script
 
 
 def test_closing_cancels_the_job(commands, tmp_path):
@@ -362,12 +475,40 @@ def test_a_job_that_ended_without_its_worker_is_told_with_its_log(commands, tmp_
         "Welcome to node 7\nmodule: command not found\nTraceback:\n  File error.py\n\n"
         "ModuleNotFoundError: No module named distributed\nbye\n"
     )
-    assert place.cause("cpu-0") == (
+    assert place.cause("cpu-0") == Cause(
         "job 41 of pool cpu ended: module: command not found / "
         "ModuleNotFoundError: No module named distributed "
-        f"(log: {log})"
+        f"(log: {log})",
+        final=False,
     )
     assert place.pending("cpu-0") == "job 41: ended"
+
+
+def test_a_job_that_came_after_the_question_has_not_ended(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(queues, "PATIENCE", 0.4)
+    write_command(commands, "sbatch", "echo 41")
+    write_command(commands, "squeue", f"echo x >> {tmp_path}/asked; sleep 0.3")
+    place = place_of("Slurm", tmp_path)
+    place._questions.latest(["squeue"], wait=0.0)  # asked now, answered when the job is there
+    submitted(place, "cpu-0", CPU, "cpu")
+    until = time.monotonic() + 20
+    while (cause := place.cause("cpu-0")) is None and time.monotonic() < until:
+        assert len((tmp_path / "asked").read_text().split()) <= 2
+        time.sleep(0.02)
+    assert cause is not None
+    assert len((tmp_path / "asked").read_text().split()) == 2
+
+
+def test_a_slow_queue_holds_nobody_up(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(queues, "PATIENCE", 0.0)
+    monkeypatch.setattr(queues, "CAUSE_WAIT", 0.1)
+    write_command(commands, "sbatch", "echo 41")
+    write_command(commands, "squeue", "sleep 2")
+    place = place_of("Slurm", tmp_path)
+    submitted(place, "cpu-0", CPU, "cpu")
+    start = time.monotonic()
+    assert [place.cause("cpu-0") for _ in range(20)] == [None] * 20
+    assert time.monotonic() - start < 1.5
 
 
 def test_a_queue_that_does_not_answer_says_nothing_about_jobs(commands, tmp_path, monkeypatch):
@@ -416,7 +557,7 @@ def test_unknown_job_of_pbs_has_ended(commands, tmp_path, monkeypatch):
     place = place_of("PBS", tmp_path)
     submitted(place, "cpu-0", CPU, "cpu")
     log = tmp_path / "jobs" / "i2lc-cpu-cpu-0.err"
-    assert place.cause("cpu-0") == f"job 41 of pool cpu ended (log: {log})"
+    assert place.cause("cpu-0") == Cause(f"job 41 of pool cpu ended (log: {log})", final=False)
 
 
 @pytest.mark.parametrize(
@@ -449,6 +590,11 @@ def test_scheduler_and_room(commands, tmp_path):
     assert not place.room(CPU, {CPU: 20})
     fewer = queues.QueuePlace("Slurm", SECURITY, tmp_path, lambda need: {}, most=3)
     assert fewer.most(CPU) == 3
+
+
+def test_interface_of_the_scheduler_is_the_first_that_is_named():
+    assert queues.interface_of([CPU, GPU]) == "ib0"
+    assert queues.interface_of([CPU]) == ""
 
 
 def test_certificates_of_the_run_lie_in_files_of_the_users_own(commands, tmp_path):
@@ -486,11 +632,76 @@ def test_the_end_cancels_all_jobs_by_one_command(commands, tmp_path):
 def test_jobs_are_cancelled_one_by_one_when_the_queue_did_not_take_them_all(commands, tmp_path):
     write_command(commands, "sbatch", "echo 41")
     write_command(commands, "scancel", f"echo $@ >> {tmp_path}/cancelled; exit 1")
+    write_command(commands, "squeue", "echo '41|RUNNING|None'")
     place = place_of("Slurm", tmp_path)
     job = submitted(place, "cpu-0", CPU, "cpu")
     place.end()
     asyncio.run(job.close())
     assert (tmp_path / "cancelled").read_text() == "41\n41\n"
+
+
+def test_jobs_that_ended_are_not_cancelled_again(commands, tmp_path):
+    write_command(commands, "sbatch", f"echo x >> {tmp_path}/n; expr 40 + $(wc -l < {tmp_path}/n)")
+    write_command(commands, "scancel", f"echo $@ >> {tmp_path}/cancelled; exit 1")
+    write_command(commands, "squeue", "echo '42|COMPLETING|None'")
+    place = place_of("Slurm", tmp_path)
+    jobs = [submitted(place, f"cpu-{number}", CPU, "cpu") for number in range(3)]
+    place.end()
+    for job in jobs:
+        asyncio.run(job.close())
+    assert (tmp_path / "cancelled").read_text() == "41 42 43\n42\n"
+
+
+def in_background(place):
+    """Submit a job in a thread, as dask's loop does; give the thread."""
+    thread = threading.Thread(target=submitted, args=(place, "cpu-0", CPU, "cpu"))
+    thread.start()
+    return thread
+
+
+def awaited(path):
+    end = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert path.exists()
+
+
+def test_nothing_is_submitted_any_more_at_the_end(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(queue_jobs, "PAUSES", (60.0, 60.0))
+    answer = "sbatch: error: Socket timed out on send/recv operation"
+    write_command(commands, "sbatch", f"echo x >> {tmp_path}/tries; echo '{answer}' >&2; exit 1")
+    place = place_of("Slurm", tmp_path)
+    thread = in_background(place)
+    awaited(tmp_path / "tries")
+    place.end()
+    thread.join(5)
+    assert not thread.is_alive()
+    submitted(place, "cpu-1", CPU, "cpu")
+    assert (tmp_path / "tries").read_text() == "x\n"
+
+
+def test_a_submission_that_has_begun_is_waited_for_and_cancelled(commands, tmp_path):
+    write_command(commands, "sbatch", f"touch {tmp_path}/begun; sleep 0.5; echo 41")
+    write_command(commands, "scancel", f"echo $@ >> {tmp_path}/cancelled")
+    place = place_of("Slurm", tmp_path)
+    thread = in_background(place)
+    awaited(tmp_path / "begun")
+    place.end()
+    thread.join()
+    assert (tmp_path / "cancelled").read_text() == "41\n"
+
+
+def test_a_job_number_that_comes_late_is_cancelled(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(queues, "LATE_SECONDS", 0.0)
+    write_command(commands, "sbatch", f"touch {tmp_path}/begun; sleep 0.5; echo 41")
+    write_command(commands, "scancel", f"echo $@ >> {tmp_path}/cancelled")
+    place = place_of("Slurm", tmp_path)
+    thread = in_background(place)
+    awaited(tmp_path / "begun")
+    place.end()
+    assert not (tmp_path / "cancelled").exists()
+    thread.join()
+    assert (tmp_path / "cancelled").read_text() == "41\n"
 
 
 def test_importing_leaves_ctrl_c_alone():

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
+from conftest import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import blocks, grid
+from i2lc.chain import config
+from i2lc.steps import blocks, grid, tile_index
+from i2lc.steps.artifacts import TILE_INDEX, VIEWS
+from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.layout import Layout
 from i2lc.steps.sensors.base import Product
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
@@ -111,3 +115,24 @@ def test_a_block_does_not_depend_on_what_no_file_asks_for() -> None:
     assert blocks.block_shape(tile, LAYOUT, TARGETS, GIB) == blocks.block_shape(
         more, LAYOUT, TARGETS, GIB
     )
+
+
+def test_the_views_of_a_tile_are_the_same_file_whatever_the_ram(tmp_path: Path) -> None:
+    loaded = config.load(tiny(tmp_path / "land", dates=4))
+    unit = Unit("T31TCJ")
+    files = []
+    for ram in (2**20, 12 * GIB):
+        job = Job(
+            unit=unit,
+            settings=loaded.steps["tile_index"],
+            root=tmp_path / str(ram),
+            inputs=(),
+            outputs=(File(TILE_INDEX, unit), File(VIEWS, unit)),
+            ram=ram,
+        )
+        tile_index.index(job)
+        files.append(job.output(VIEWS).read_bytes())
+    record = TileIndex.load(job.output(TILE_INDEX))
+    shapes = [blocks.block_shape(record, LAYOUT, 0, ram) for ram in (2**20, 12 * GIB)]
+    assert shapes[0] != shapes[1]
+    assert files[0] == files[1]

@@ -116,6 +116,17 @@ def test_good_inputs_give_a_report(inputs: Inputs, tmp_path: Path) -> None:
         assert f"- class {value}: polygons {count}, inside the tiles {count}\n" in text
 
 
+def test_the_report_of_an_earlier_check_goes_when_the_check_fails(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    job = inputs.job(tmp_path / "out")
+    check_inputs.check(job)
+    inputs.truth.unlink()
+    with pytest.raises(InputError, match="there is no ground truth"):
+        check_inputs.check(job)
+    assert not (tmp_path / "out" / INPUT_REPORT.pattern).exists()
+
+
 def test_r2_masks_are_not_needed_and_names_may_vary(inputs: Inputs) -> None:
     for path in inputs.tile.rglob("*_R2.tif"):
         path.unlink()

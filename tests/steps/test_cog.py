@@ -10,7 +10,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
-from i2lc.steps import cog, grid, rasters, tile
+from i2lc.steps import blocks, cog, grid, rasters, tile
 from i2lc.steps.cog import Look
 
 
@@ -188,6 +188,26 @@ def test_gdal_reads_the_category_names(tmp_path):
     root = ElementTree.parse(tmp_path / "map.vrt").getroot()
     found = [element.text or "" for element in root.iter("Category")]
     assert found == ["no data", "corn & <maize>", "", "", "forêt"]
+
+
+def test_the_bytes_of_a_raster_do_not_depend_on_the_blocks(tmp_path):
+    """Nor on what GDAL's cache holds at the time, as that of a worker it is small."""
+    gbox = GeoBox((300, 500), Affine(10, 0, 300000, 0, -10, 4900000), "EPSG:32631")
+    pixels = np.random.default_rng(1).integers(0, 9, (300, 500)).astype(np.uint16)
+    found = set()
+    for number, block in enumerate([(300, 500), (5, 500), (48, 64), (16, 496)]):
+        path = tmp_path / f"{number}.tif"
+        with (
+            rasterio.Env(GDAL_CACHEMAX=65536 if number % 2 else 2**26),
+            rasters.create(path, gbox, "uint16", **rasters.RowWriter.STORED) as raster,
+        ):
+            output = rasters.RowWriter(raster)
+            for rows, cols in blocks.blocks((300, 500), block):
+                output.write(pixels[rows, cols], rows, cols)
+        found.add(path.read_bytes())
+    assert len(found) == 1
+    with rasterio.open(path) as raster:
+        assert (raster.read(1) == pixels).all()
 
 
 def test_storage_writes_each_block_once():

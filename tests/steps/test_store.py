@@ -63,7 +63,7 @@ PRODUCTS = {
     "a.tif": write_raster,
     "cog.tif": write_cog,
     "plain.tif": lambda path: write_raster(path, compress="NONE"),
-    "strips.tif": lambda path: write_raster(path, **rasters.storage((7, 300), 300)),
+    "strips.tif": lambda path: write_raster(path, tiled=False, blockysize=7, blockxsize=None),
     "a.nc": write_netcdf,
     "a.sqlite": write_sqlite,
     "a.safetensors": write_model,
