@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from glob import escape
@@ -27,7 +28,7 @@ RESERVED = {"polygon", "i2label", "originfid", "tile_o", "geometry", "ogc_fid"}
 GLOBE = "EPSG:4326"
 STEP_DEGREES = 1e-8
 """About 1 mm."""
-SHIFT = 1 / np.e
+SHIFT = 1 / math.e
 COMPANIONS = {
     ".shp": {".shp", ".shx", ".dbf", ".prj", ".cpg"},
     ".tab": {".tab", ".dat", ".map", ".id", ".ind"},
