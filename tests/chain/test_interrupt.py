@@ -56,11 +56,12 @@ def test_sigterm_is_at_once() -> None:
 
 def test_a_terminal_that_goes_ends_the_run_unless_it_was_told_not_to() -> None:
     stop = Stop()
-    with interrupt.listening(stop, lambda text: None), pytest.raises(KeyboardInterrupt):
-        send(signal.SIGHUP)
-    assert stop.cause.startswith("the terminal is gone")
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
+        with interrupt.listening(stop, lambda text: None), pytest.raises(KeyboardInterrupt):
+            send(signal.SIGHUP)
+        assert stop.cause.startswith("the terminal is gone")
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with interrupt.listening(Stop(), lambda text: None):
             send(signal.SIGHUP)
     finally:

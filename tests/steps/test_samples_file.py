@@ -130,7 +130,7 @@ def chosen(land, tmp_path_factory):
     """A run folder with two indexed tiles, polygon numbers and marks of two seeds."""
     root = tmp_path_factory.mktemp("run")
     keys = {"keep_bands": ("B4", "B8"), "features": ("NDVI",)}
-    settings_ = FeatureSettings(**keys)
+    settings_ = FeatureSettings(s2_path=land, **keys)
     indexes, marks, numbers = {}, {}, {}
     rng = np.random.default_rng(1)
     for tile in TILES:
@@ -199,7 +199,7 @@ def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
 def test_samples_are_the_features_of_the_selected_pixels_by_tile_row_and_column(chosen):
     _, keys, indexes, marks, numbers = chosen
     _, paths = extracted(chosen, 3)
-    layout = Layout.of(FeatureSettings(**keys))
+    layout = Layout.of(FeatureSettings(s2_path=".", **keys))
     for seed, path in zip(SEEDS, paths, strict=True):
         expected = {name: [] for name in ("features", *samples_file.COLUMNS)}
         for rank, tile in enumerate(TILES):
