@@ -85,7 +85,7 @@ def changed_inputs(before: Mapping[str, Any], today: Fingerprint) -> list[tuple[
 
 def _event(old: object, new: object) -> str:
     if new in {None, MISSING}:
-        return "input gone"
+        return "no longer made from"
     return "new input" if old in {None, MISSING} else "input changed"
 
 

@@ -14,6 +14,7 @@ FIRST = (
     "stopping: nothing more is started, tasks that run may end; Ctrl-C again ends them at once "
     "(what is done stays done)"
 )
+SECOND = "ending the tasks that run, at once; they begin anew with -restart"
 CLOSING = "closing down; once more leaves that undone"
 CAUSES = {
     signal.SIGINT: "interrupted",
@@ -54,6 +55,7 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
             stop.asked, stop.cause = True, CAUSES[signal.SIGINT]
             say(FIRST)
             return
+        say(SECOND)
         stop.asked = stop.now = True
         stop.cause = CAUSES[signal.Signals(number)]
         raise KeyboardInterrupt

@@ -151,7 +151,8 @@ def _verdicts(work: Work) -> dict[str, Verdict]:
         _exclude(work, listed, verdicts)
     mine = [verdicts[task.name] for task in work.plan.tasks]
     runs = sum(verdict.runs for verdict in mine)
-    say(f"restart: {len(mine) - runs} tasks reused, {runs} to do (i2lc status --why says why)")
+    why = " (i2lc status --why says why)" if runs and listed is None else ""
+    say(f"restart: {len(mine) - runs} tasks reused, {runs} to do{why}")
     return verdicts
 
 

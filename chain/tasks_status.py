@@ -34,6 +34,7 @@ _AFTER = {
     "done": "done",
     "failed": "failed",
     "retried": "todo",
+    "withdrawn": "todo",
     "blocked": "blocked",
     "stopped": "stopped",
 }

@@ -61,7 +61,7 @@ class Watcher:
             tries = progress.tries[key] + 1
             self._states.note(what, key, seconds=ended.seconds, peak=ended.peak, attempt=tries)
         else:
-            self._states.note("stopped" if what == "withdrawn" else what, key)
+            self._states.note(what, key)
         self._display.event(what, key.split("/")[0], text)
 
     def _note_failure(self, what: str, key: str, progress: Progress) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import logging
 import queue
+import re
 import threading
 import time
 from collections import deque
@@ -184,6 +185,7 @@ class Crew:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._numbers = itertools.count()
         self._security = security
+        self._loopback = str(scheduler.get("dashboard_address", "")).startswith("127.0.0.1:")
         self._singly = asyncio.Lock()
         self._exit = ExitStack()
         self._exit.enter_context(dask.config.set(SETTINGS))
@@ -207,7 +209,10 @@ class Crew:
     @property
     def dashboard(self) -> str:
         """Address of the dashboard, empty for none."""
-        return str(self._client.dashboard_link or "")
+        link = str(self._client.dashboard_link or "")
+        if not self._loopback:
+            return link
+        return re.sub(r"//[^/]*:", "//127.0.0.1:", link)  # dask names the scheduler's interface
 
     def start(self, specs: Mapping[str, dict[str, Any]]) -> None:
         """Ask for workers, by name; those of this process get the keys from here."""

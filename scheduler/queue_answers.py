@@ -18,6 +18,11 @@ NOISE = re.compile(r"^[\s']*((sbatch|qsub): *)?(error: *)?(Batch job submission 
 WRAPPER = re.compile(r"^(There was an error running|The command was:|and the output was:|'/)|^'?$")
 """What the qsub that Slurm ships writes around an answer."""
 WAYS_OUT = (
+    (
+        r"configuration source|contact.*controller|cannot connect to server|no default server",
+        "start i2lc where jobs can be submitted (for Slurm with its slurm.conf, or SLURM_CONF set),"
+        " then look at the sizes",
+    ),
     (r"polic|qos", "ask for less cpus, ram or walltime, or for fewer jobs with max_workers,"),
     (r"account|permi", "correct the account, or ask the site for its use,"),
     (r"memory|\bmem\b", "ask for less ram, or for a queue with larger nodes,"),

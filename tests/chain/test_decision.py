@@ -143,7 +143,7 @@ def test_a_tile_that_went_is_told_as_a_gone_input(done: Path) -> None:
     made_graph = graph.build(toy.STEPS, Units({"T1": 2}, {"T1": [1]}, 2, 2))
     made = ledger.fingerprints(made_graph, SETTINGS)
     found = others(decision.decide(made_graph, made, done))
-    reason = "input gone: parts/T2_0.txt (and 1 more)"
+    reason = "no longer made from: parts/T2_0.txt (and 1 more)"
     assert found["train/seed_1_hyp_1"] == Verdict("redo", reason)
     assert found["choose/seed_1"] == Verdict("redo", reason, "train/seed_1_hyp_0")
     assert not {"look/T1", "cut/T1_strip_1"} & set(found)

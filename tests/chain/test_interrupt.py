@@ -30,12 +30,13 @@ def test_once_asks_and_says_what_happens() -> None:
 
 
 def test_twice_is_at_once_and_more_changes_nothing() -> None:
-    stop = Stop()
-    with interrupt.listening(stop, lambda text: None):
+    stop, said = Stop(), []
+    with interrupt.listening(stop, said.append):
         send(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
         assert stop.now
+    assert said == [interrupt.FIRST, interrupt.SECOND]
 
 
 def test_closing_down_is_interrupted_only_after_a_warning() -> None:

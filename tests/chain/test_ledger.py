@@ -283,7 +283,7 @@ def test_unfinished_says_why(tmp_path: Path) -> None:
         ({}, None, False),
         ({"settings": {"word": "b"}}, "look/T1: word changed b -> a", False),
         ({"version": "0.0.1"}, f"look/T1: made by i2lc 0.0.1, this is {__version__}", False),
-        ({"sources": {"/in/gt.shp": "1"}}, "look/T1: input gone: /in/gt.shp", False),
+        ({"sources": {"/in/gt.shp": "1"}}, "look/T1: no longer made from: /in/gt.shp", False),
         ({"code": {"toy": "1"}}, "look/T1: code of toy changed", False),
         ({"inputs": {"a.txt": "1"}}, "look/T1: what it was made from changed", True),
     ],
