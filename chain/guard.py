@@ -85,7 +85,7 @@ class _Watched:
         limits = self.limits
         if limits.ram is not None and used > limits.ram:
             return (
-                f"out of memory: {used / GIB:.1f} GB used, {limits.ram / GIB:.1f} GB given: raise "
+                f"out of memory: {used / GIB:.2f} GB used, {limits.ram / GIB:.2f} GB given: raise "
                 "ram of its block in the resource file (or maximum_ram), or lower "
                 "-nb_parallel_tasks"
             )
