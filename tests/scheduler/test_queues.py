@@ -425,7 +425,7 @@ def test_closed_jobs_are_forgotten(commands, tmp_path):
         ("Requested time limit is invalid (missing or exceeds some limit)", "ask for a shorter "),
         ("invalid partition specified: gpu9", "name another queue"),
         (
-            "resolve_ctls_from_dns_srv: res_nsearch error: Unknown host; fatal: Could not establish "
+            "resolve_ctls_from_dns_srv: res_nsearch error; fatal: Could not establish "
             "a configuration source",
             "start i2lc where jobs can be submitted (for Slurm with its slurm.conf, or SLURM_CONF ",
         ),
