@@ -78,10 +78,10 @@ SHARED = "choose an output_path on a disk that all nodes share and may write"
             "modules that cannot be imported: torch: ImportError: libcudart.so.12: " + ACTIVATE,
         ),
         (
-            {"disk_problem": "No such file or directory: /work/from-here"},
+            {"disk_problem": "No such file or directory: /elsewhere/from-here"},
             NEED,
             "node7",
-            f"output folder on node7: No such file or directory: /work/from-here: {SHARED}",
+            f"output folder on node7: No such file or directory: /elsewhere/from-here: {SHARED}",
         ),
         (
             {"read": "other"},
