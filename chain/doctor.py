@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import secrets
 import shutil
@@ -25,6 +24,7 @@ from ..scheduler.queues import QueuePlace, interface_of
 from ..scheduler.trial import Reply, Trial
 from . import config as configs
 from . import distributions, placement, plan, resources
+from .arguments import Parser
 from .config import Config
 from .diagnosis import Check, judge
 from .display import say
@@ -88,21 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return examine(Visit(given.scheduler_type, root, pools, interface_of(pools), given.timeout))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Give the parser of the verb; every option with one dash or two."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="i2lc doctor",
-        allow_abbrev=False,
         description="Try each pool of the resource file with one short job; deletes nothing.",
     )
-
-    def option(name: str, **settings: object) -> None:
-        made.add_argument(f"-{name}", f"--{name}", **settings)  # type: ignore[arg-type]
-
-    option("config", type=Path, required=True, help="configuration file")
-    option("config_ressources", type=Path, help="resource file")
-    option("scheduler_type", default="localCluster", choices=KINDS, help="where tasks would run")
-    option("timeout", type=float, default=START_SECONDS, help="seconds a job may take to start")
+    made.option("config", type=Path, required=True, help="configuration file")
+    made.option("config_ressources", type=Path, help="resource file")
+    made.option(
+        "scheduler_type", default="localCluster", choices=KINDS, help="where tasks would go"
+    )
+    made.option("timeout", type=float, default=START_SECONDS, help="seconds for a job to start")
     return made
 
 
