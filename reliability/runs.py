@@ -20,6 +20,8 @@ TOKEN = "I2LC_RELIABILITY_RUN"
 """Variable that every process of a run inherits, whatever becomes of its parents."""
 POLL = 0.002
 """Seconds between two looks at a run that is to be hit at a moment."""
+LOOK = 0.5
+"""Seconds between two looks at which processes it has."""
 WORKER = b"multiprocessing.spawn"
 """Stands in the command line of a worker."""
 KINDS = ("client", "client with workers", "worker")
@@ -71,6 +73,8 @@ class Run:
         self._token = uuid.uuid4().hex
         self._said = config.parent / f"{root.name}-{self._token[:8]}.txt"
         self.started = time.time()
+        self._known: list[int] = []
+        self._looked = 0.0
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "i2lc.chain.cli", "-config", str(config), *options],
@@ -148,6 +152,7 @@ class Run:
         folder = self.root / "logs" / step
         until = time.monotonic() + seconds
         while not self._begun(folder):
+            self._remember()
             if self.status is not None:
                 raise MissedError(f"the run ended before {step} was seen:\n{self.text}")
             if time.monotonic() > until:
@@ -162,10 +167,17 @@ class Run:
         except OSError:
             return False
 
+    def _remember(self) -> None:
+        """Look for processes now and then: to look takes longer than a short task."""
+        if time.monotonic() - self._looked > LOOK:
+            self._known = self.processes()
+            self._looked = time.monotonic()
+
     def pause(self) -> None:
         """Halt all processes, so that what is done now happens at one moment of the run."""
-        for pid in self.processes():
-            _send(pid, signal.SIGSTOP)
+        for pids in (self._known, self.processes()):
+            for pid in pids:
+                _send(pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let halted processes run."""
@@ -176,12 +188,24 @@ class Run:
         """Do something at the moment when a task of a step begins."""
         self.wait_for(step)
         self.pause()
-        if self.status is not None:
-            raise MissedError(f"the run ended in {step}:\n{self.text}")
         try:
+            if self.status is not None:
+                raise MissedError(f"the run ended in {step}:\n{self.text}")
             act()
         finally:
             self.go_on()
+
+    def strike_in(self, step: str, kind: str, number: int) -> None:
+        """Send a signal as `strike` does, if a task of a step still runs.
+
+        Raises
+        ------
+        MissedError
+            None runs any more.
+        """
+        if not any(name.startswith(f"{step}/") for name in self.running()):
+            raise MissedError(f"no task of {step} runs any more:\n{self.text}")
+        self.strike(kind, number)
 
     def strike(self, kind: str, number: int) -> None:
         """Send a signal to processes of the run.
