@@ -81,7 +81,7 @@ Planned = tuple[graph.Graph, dict[str, ledger.Fingerprint]]
 
 def plan(loaded: config.Config) -> Planned:
     """Derive tasks, edges and fingerprints."""
-    made = graph.build(recipe.land_cover(False, False), units())
+    made = graph.build(recipe.land_cover(), units())
     return made, ledger.fingerprints(made, loaded.steps)
 
 

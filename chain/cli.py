@@ -11,20 +11,25 @@ from pathlib import Path
 from .._version import __version__
 from ..demo import landscape
 from ..errors import ConfigError, I2lcError, TaskError
+from . import check_database, confusion_verb, doctor, ending, plan, split_tiles, status
 from . import config as configs
-from . import doctor, ending, plan, status
 from . import run as runs
 from .arguments import Parser
 
 SCHEDULERS = ("debug", "localCluster", "PBS", "Slurm")
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "check-database": check_database.main,
+    "confusion": confusion_verb.main,
     "demo": landscape.main,
     "doctor": doctor.main,
+    "split-tiles": split_tiles.main,
     "status": status.main,
 }
 EPILOG = """Verbs: i2lc demo OUT writes a small landscape to try the chain on;
 i2lc status -config FILE tells what is done, what is to do and why;
-i2lc doctor -config FILE -scheduler_type Slurm tries each kind of job of a queue.
+i2lc doctor -config FILE -scheduler_type Slurm tries each kind of job of a queue;
+i2lc split-tiles -in.vector FILE -config FILE -out DIR writes the pairs of a leave-one-tile-out;
+i2lc confusion -map MAP -ref.vector FILE -ref.vector.field code compares a map with a reference.
 i2lc VERB -h says more."""
 
 

@@ -38,6 +38,8 @@ def told(model: type[BaseModel], path: Sequence[str], detail: Any) -> str:
     if detail["type"] == "value_error":
         return message(detail) if isinstance(got, dict) else f"got {got!r}: {message(detail)}"
     info = kinds.find((model,), path)
+    if info and detail["type"] == "missing":
+        return f"is missing ({(info.description or '').rstrip('.')})"
     return f"got {got!r}, expected {kinds.wanted(info) if info else message(detail)}"
 
 
@@ -65,6 +67,10 @@ def loose(
         inner = kinds.nested(info) if info else None
         if inner and isinstance(value, Mapping):
             found |= loose(inner, value, (*here, key))
+        elif info and (one := kinds.item(info)) and isinstance(value, list):
+            for number, entry in enumerate(value):
+                if isinstance(entry, Mapping):
+                    found |= loose(one, entry, (*here, key, str(number)))
         elif info:
             for path, got, hint in _loose((info.annotation,), value, (*here, key)):
                 found[path] = f"got {got!r}, expected {kinds.wanted(info)}{hint}"

@@ -31,6 +31,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "data_field",
         "s2_path",
         "ground_truth",
+        "region_path",
+        "region_field",
+        "mode_outside_regionsplit",
+        "folds",
         "nomenclature_path",
         "color_table",
         "spatial_resolution",
@@ -49,11 +53,19 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "random_seed",
         "ratio",
         "split_ground_truth",
+        "folds",
         "features",
         "sample_selection",
+        "sample_management",
+        "sample_augmentation",
         "deep_learning_parameters",
     ),
-    "arg_classification": ("enable_probability_map", "generate_final_probability_map"),
+    "arg_classification": (
+        "classif_mode",
+        "no_label_management",
+        "enable_probability_map",
+        "generate_final_probability_map",
+    ),
     "python_data_managing": ("number_of_chunks",),
     "sentinel_2": ("temporal_resolution", "start_date", "end_date", "keep_bands"),
     "iota2_feature_extraction": ("extract_bands",),
@@ -166,6 +178,8 @@ def load(path: Path) -> Config:
     steps = {step.name: reader.part(step.settings) for step in STEPS}
     if run is not None:
         reader.look_at_bands(run)
+        if units is not None:
+            reader.look_at_modes(run, units)
         reader.look_at_output(run.output_path, steps.values())
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
@@ -201,7 +215,7 @@ def supported() -> dict[str, tuple[str, ...]]:
 
 
 def _nested_sections(name: str, info: FieldInfo) -> Iterator[tuple[str, tuple[str, ...]]]:
-    model = kinds.nested(info)
+    model = kinds.nested(info) or kinds.item(info)
     if model is None:
         return
     yield name, tuple(f.alias or key for key, f in model.model_fields.items())
@@ -283,6 +297,23 @@ class _Reader:
                 "drop one of them"
             )
 
+    def look_at_modes(self, run: RunSettings, units: UnitSettings) -> None:
+        """Tell the keys that the mode of the run would leave without effect."""
+        key, plain = "no_label_management", fields()["no_label_management"].default
+        if self.values.get(key, plain) != plain and units.classif_mode != "fusion":
+            self._problems.append(
+                f"{self._where('no_label_management')}: no_label_management belongs to "
+                f"classif_mode fusion, not {units.classif_mode}: drop it, or choose fusion"
+            )
+        if units.folds is None or units.folds.output == "maps":
+            return
+        for key in ("enable_probability_map", "generate_final_probability_map"):
+            if getattr(run, key):
+                self._problems.append(
+                    f"{self._where(key)}: {key} asks for a map, but folds asks for scores alone "
+                    '(output : "scores"): drop one of them'
+                )
+
     def look_at_output(self, output: Path, steps: Iterable[Settings | None]) -> None:
         """Tell which inputs lie in the output folder: emptying it would delete them."""
         inputs = {f"{key} {path}": path for part in steps if part for key, path in _paths(part)}
@@ -338,7 +369,8 @@ def _paths(settings: BaseModel) -> Iterator[tuple[str, Path]]:
     """Yield the keys of a model, and of those inside it, that hold a path."""
     for key, info in type(settings).model_fields.items():
         value = getattr(settings, key)
-        if isinstance(value, BaseModel):
-            yield from _paths(value)
-        elif isinstance(value, Path):
-            yield info.alias or key, value
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, BaseModel):
+                yield from _paths(inner)
+            elif isinstance(inner, Path):
+                yield info.alias or key, inner

@@ -11,7 +11,7 @@ from distributed.scheduler import KilledWorker
 from ..errors import I2lcError
 from ..scheduler.drive import Progress, Stop
 from ..steps import check_inputs
-from ..steps.artifacts import CONFIDENCE, MAP, RESULTS_TEXT
+from ..steps.artifacts import CONFIDENCE, FOLDS_TEXT, MAP, RESULTS_TEXT
 from . import ledger, output, reuse
 from .arguments import WRONG
 from .decision import Verdict
@@ -134,5 +134,5 @@ def again(work: Work) -> str:
 
 def _headlines(plan: Plan) -> list[str]:
     """Give the paths of the products that a user looks at first."""
-    first = {MAP, CONFIDENCE, RESULTS_TEXT}
+    first = {MAP, CONFIDENCE, RESULTS_TEXT, FOLDS_TEXT}
     return [file.path for task in plan.tasks for file in task.outputs if file.artifact in first]

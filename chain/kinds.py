@@ -32,18 +32,35 @@ def wanted(info: FieldInfo) -> str:
 
 
 def nested(info: FieldInfo) -> type[BaseModel] | None:
-    """Give the model of a key whose value is a mapping of its own."""
+    """Give the model of a key whose value is a mapping of its own, or None."""
     kind = info.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return _model_of([kind, *get_args(kind)] if get_origin(kind) in UNIONS else [kind])
+
+
+def item(info: FieldInfo) -> type[BaseModel] | None:
+    """Give the model of the items of a key whose value is a list of mappings."""
+    kind = info.annotation
+    return _model_of(get_args(kind)[:1] if get_origin(kind) is tuple else ())
+
+
+def _model_of(kinds: Iterable[Any]) -> type[BaseModel] | None:
+    """Give the first of some types that is a model."""
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def find(models: Iterable[type[BaseModel]], path: Sequence[str]) -> FieldInfo | None:
-    """Give the field of a key path, such as `(deep_learning_parameters, epochs)`."""
+    """Give the field of a key path, such as `(deep_learning_parameters, epochs)`.
+
+    An item of a list has its number in the path: `(sample_selection, per_model, 0, sampler)`.
+    """
     for model in models:
         by_key = {info.alias or name: info for name, info in model.model_fields.items()}
         if path and (info := by_key.get(path[0])):
-            inner = nested(info)
-            return find((inner,), path[1:]) or info if inner else info
+            inner, behind = (nested(info), 1) if nested(info) else (item(info), 2)
+            return find((inner,), path[behind:]) or info if inner else info
     return None
 
 

@@ -141,7 +141,8 @@ class _Products:
 
 def _without(made: Fingerprint, task: Task, unmoved: tuple[str | Artifact, ...]) -> Fingerprint:
     """Leave settings, the files that they name, and inputs out of a fingerprint."""
-    files = {made.settings.get(key) for key in unmoved if isinstance(key, str)}
+    values = [made.settings.get(key) for key in unmoved if isinstance(key, str)]
+    files = {value for value in values if isinstance(value, str)}
     gone = {file.path for file in task.inputs if file.artifact in unmoved}
     return replace(
         made,

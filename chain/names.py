@@ -306,7 +306,8 @@ def unknown_key_error(
         unknown, with the nearest known name.
     """
     parts = tuple(str(part) for part in path)
-    section, key = ".".join(parts[:-1]), parts[-1]
+    section = ".".join(part for part in parts[:-1] if not part.isdigit())
+    key = parts[-1]
     if section in supported or section in KNOWN_IOTA2 or len(parts) > 2:
         told = _unknown_key(section, key, supported)
     else:

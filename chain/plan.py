@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..steps import check_inputs
+from ..steps import augmentation, check_inputs
 from ..steps.contract import Step
 from . import graph as graphs
 from . import recipe, selection, units
@@ -54,11 +54,30 @@ class Plan:
 def steps_of(config: Config, options: Options) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """Give all steps of the chain and those that run."""
     run = config.run
-    steps = recipe.land_cover(run.enable_probability_map, run.generate_final_probability_map)
+    steps = recipe.land_cover(asked(config))
     running = selection.chosen(
         steps, run.first_step, run.last_step, options.starting_step, options.ending_step
     )
     return steps, running
+
+
+def asked(config: Config) -> recipe.Asked:
+    """Say which steps a configuration asks for."""
+    run, units_ = config.run, config.units
+    return recipe.Asked(
+        probabilities=run.enable_probability_map,
+        probability_mosaic=run.generate_final_probability_map,
+        regions=units_.region_path is not None,
+        augmentation=_augments(config),
+        folds=units_.folds is not None,
+        maps=units_.folds is None or units_.folds.output == "maps",
+    )
+
+
+def _augments(config: Config) -> bool:
+    settings = config.steps[augmentation.STEP.name]
+    assert isinstance(settings, augmentation.Settings)
+    return settings.sample_augmentation.activate
 
 
 def make_plan(config: Config, options: Options) -> Plan:

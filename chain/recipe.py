@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..steps import (
+    augmentation,
     check_inputs,
     class_statistics,
     classification,
     confusion,
     envelopes,
+    fold_report,
     merge_samples,
     model_choice,
     mosaic,
     polygons,
+    proof,
+    region_maps,
     report,
     samples,
     selection,
@@ -22,7 +26,19 @@ from ..steps import (
     training,
     validity,
 )
-from ..steps.artifacts import PROBABILITY, PROBABILITY_STRIP, PROBABILITY_TILE
+from ..steps.artifacts import (
+    CONFIDENCE,
+    CONFIDENCE_STRIP,
+    LABEL_STRIP,
+    MAP,
+    MERGED,
+    PROBABILITY,
+    PROBABILITY_STRIP,
+    PROBABILITY_TILE,
+    REFERENCE,
+    REGION_MAP,
+    SAMPLES,
+)
 from ..steps.contract import Artifact, Step
 
 GROUPS = ("init", "sampling", "learning", "classification", "mosaic", "validation")
@@ -31,11 +47,13 @@ STEPS: tuple[Step, ...] = (
     check_inputs.STEP,
     tile_index.STEP,
     envelopes.STEP,
+    region_maps.STEP,
     polygons.STEP,
     selection.STEP,
     class_statistics.STEP,
     samples.STEP,
     merge_samples.STEP,
+    augmentation.STEP,
     training.STEP,
     model_choice.STEP,
     classification.STEP,
@@ -43,28 +61,71 @@ STEPS: tuple[Step, ...] = (
     mosaic.STEP,
     validity.STEP,
     confusion.STEP,
+    proof.STEP,
     report.STEP,
+    fold_report.STEP,
 )
+"""All steps that a run may have."""
 
 
-def land_cover(probabilities: bool, probability_mosaic: bool) -> tuple[Step, ...]:
-    """Give the steps of a land-cover map.
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked for, as far as it decides which steps there are."""
 
-    Parameters
-    ----------
-    probabilities : bool
-        Write the probabilities of each tile (enable_probability_map).
-    probability_mosaic : bool
-        Write the probabilities over all tiles too (generate_final_probability_map).
-    """
-    extra: dict[str, tuple[tuple[Artifact, ...], tuple[Artifact, ...]]] = {}
-    if probabilities or probability_mosaic:
-        extra[classification.STEP.name] = ((), (PROBABILITY_STRIP,))
-        extra[tile_maps.STEP.name] = ((PROBABILITY_STRIP,), (PROBABILITY_TILE,))
-    if probability_mosaic:
-        extra[mosaic.STEP.name] = ((PROBABILITY_TILE,), (PROBABILITY,))
-    return tuple(_with(step, *extra.get(step.name, ((), ()))) for step in STEPS)
+    probabilities: bool = False
+    """Write the probabilities of each tile (enable_probability_map)."""
+    probability_mosaic: bool = False
+    """Write the probabilities over all tiles too (generate_final_probability_map)."""
+    regions: bool = False
+    """A model a region (region_path)."""
+    augmentation: bool = False
+    """Synthetic samples (sample_augmentation)."""
+    folds: bool = False
+    """Spatial cross-validation (folds)."""
+    maps: bool = True
+    """False: no map, scores alone (folds.output)."""
+
+    @property
+    def any_probability(self) -> bool:
+        """Probabilities are written for each tile."""
+        return self.probabilities or self.probability_mosaic
+
+
+def land_cover(asked: Asked | None = None) -> tuple[Step, ...]:
+    """Give the steps of a land-cover map."""
+    asked = asked or Asked()
+    unasked = {
+        *(() if asked.regions else (region_maps.STEP,)),
+        *(() if asked.augmentation else (augmentation.STEP,)),
+        *(() if asked.folds else (proof.STEP, fold_report.STEP)),
+        *(() if asked.maps else (tile_maps.STEP, mosaic.STEP, validity.STEP, report.STEP)),
+    }
+    return tuple(_shaped(step, asked) for step in STEPS if step not in unasked)
+
+
+def _shaped(step: Step, asked: Asked) -> Step:
+    """Give a step with the files that it reads and writes in the run that is asked for."""
+    if step is merge_samples.STEP and asked.augmentation:
+        return replace(step, outputs=_instead(step.outputs, {SAMPLES: MERGED}))
+    if step is classification.STEP:
+        inputs = (REGION_MAP,) if asked.regions else ()
+        if not asked.maps:
+            step = replace(step, per=("tile", "sampled_strip"))
+            inputs = (*inputs, REFERENCE)
+        return _with(step, inputs, (PROBABILITY_STRIP,) if asked.any_probability else ())
+    if step is tile_maps.STEP and asked.any_probability:
+        return _with(step, (PROBABILITY_STRIP,), (PROBABILITY_TILE,))
+    if step is mosaic.STEP and asked.probability_mosaic:
+        return _with(step, (PROBABILITY_TILE,), (PROBABILITY,))
+    if step is confusion.STEP and not asked.maps:
+        strips = {MAP: LABEL_STRIP, CONFIDENCE: CONFIDENCE_STRIP}
+        return replace(step, inputs=_instead(step.inputs, strips))
+    return step
 
 
 def _with(step: Step, inputs: tuple[Artifact, ...], outputs: tuple[Artifact, ...]) -> Step:
     return replace(step, inputs=step.inputs + inputs, outputs=step.outputs + outputs)
+
+
+def _instead(files: tuple[Artifact, ...], other: dict[Artifact, Artifact]) -> tuple[Artifact, ...]:
+    return tuple(other.get(artifact, artifact) for artifact in files)

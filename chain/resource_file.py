@@ -22,8 +22,8 @@ OLDER_KEYS = ("name", "process_min", "process_max", "nb_chunk")
 """Keys of older files of iota2, without meaning here."""
 _OTHER = """
     iota2_chain iota2_dir preprocess_data get_common_mask coregistration slic_segmentation
-    regionShape splitRegions split_samples samplesMerge superPixPos samplesSelection_tiles
-    samplesManagement dimensionalityReduction samplesAugmentation stats_by_models
+    splitRegions split_samples samplesMerge superPixPos samplesSelection_tiles
+    samplesManagement dimensionalityReduction stats_by_models
     cmdClassifications confusionMatrix gen_confusion_matrix fusion noData statsReport
     confusionMatrixFusion merge_final_classifications mergeOutStats SAROptConfusionMatrix
     SAROptConfusionMatrixFusion SAROptFusion clump grid vectorisation crownsearch crownbuild

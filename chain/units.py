@@ -1,4 +1,4 @@
-"""What the run is about: tiles, strips, seeds, hyperparameter pairs.
+"""What the run is about: tiles, strips, regions, folds, seeds, hyperparameter pairs.
 
 Known before the run: planning reads vectors, folder names and raster headers, no pixel.
 """
@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 from odc.geo.geobox import GeoBox
 from pydantic import Field
 
-from ..steps import grid, ground_truth
-from ..steps.contract import Unit
+from ..steps import folds, grid, ground, regions
+from ..steps.contract import MAIN, WHOLE, Unit
 from ..steps.layout import FeatureSettings
 from ..steps.report import Settings as ReportSettings
 from ..steps.sensors.sentinel2 import SENTINEL2
@@ -27,7 +28,7 @@ class UnitSettings(
     FeatureSettings,
     TileSettings,
     grid.StripSettings,
-    ground_truth.GroundTruthSettings,
+    ground.GroundSettings,
     ReportSettings,
 ):
     """Keys that decide the units of work."""
@@ -48,6 +49,9 @@ class Units:
     seeds: int
     pairs: int
     """Hyperparameter pairs."""
+    models: Sequence[str] = (WHOLE,)
+    """Regions and parts of regions, a model each."""
+    folds: Sequence[int] = (MAIN,)
 
     @property
     def tiles(self) -> list[str]:
@@ -82,6 +86,10 @@ class Units:
                 return self.tiles
             case "seed":
                 return range(self.seeds)
+            case "region":
+                return self.models
+            case "fold":
+                return self.folds
             case "hyp":
                 return range(self.pairs)
             case _:
@@ -104,8 +112,8 @@ def plan(settings: UnitSettings) -> Units:
         tile: index_tile(settings.s2_path / tile, tile, SENTINEL2, settings).grid
         for tile in settings.list_tile
     }
-    truth = ground_truth.read(settings.ground_truth, settings.data_field, settings.proj)
-    bounds = ground_truth.usable(truth).bounds.to_numpy()
+    frame = folds.read(settings, settings.folds, settings.proj)
+    bounds = frame.bounds.to_numpy()
     strips = {
         tile: grid.strips(gbox.height, settings.number_of_chunks) for tile, gbox in grids.items()
     }
@@ -114,7 +122,19 @@ def plan(settings: UnitSettings) -> Units:
         sampled={tile: met(grids[tile], cuts, bounds) for tile, cuts in strips.items()},
         seeds=settings.runs,
         pairs=len(settings.deep_learning_parameters.hyperparameters_solver.pairs),
+        models=regions.models_of(ground.regions_of(settings, frame, settings.proj, grids)[2]),
+        folds=_folds(settings, frame, grids),
     )
+
+
+def _folds(
+    settings: UnitSettings, frame: gpd.GeoDataFrame, grids: Mapping[str, GeoBox]
+) -> tuple[int, ...]:
+    if settings.folds is None:
+        return (MAIN,)
+    placed = folds.place(frame, settings.folds, grids, settings.random_seed or 0)
+    numbers = range(1, len(placed.names) + 1)
+    return (*numbers,) if settings.folds.output == "scores" else (MAIN, *numbers)
 
 
 def met(gbox: GeoBox, strips: Sequence[tuple[int, int]], bounds: np.ndarray) -> list[int]:

@@ -41,7 +41,7 @@ def page() -> str:
 
 def _nested(name: str, info: FieldInfo) -> Iterator[str]:
     """Yield the table of a key whose value is a section of its own, and those inside it."""
-    model = kinds.nested(info)
+    model = kinds.nested(info) or kinds.item(info)
     if model is None:
         return
     yield _table(name, {inner.alias or key: inner for key, inner in model.model_fields.items()})

@@ -15,35 +15,40 @@ VIEWS = Artifact("valid views", "features/{tile}/nbView.tif", "number of valid v
 ENVELOPE = Artifact("envelope", "envelope/{tile}.tif", "1 where the tile owns the pixel, uint8")
 DATE_GRID = Artifact("date grid", "features/interpolation_dates.json", "dates of the features")
 
+REGION_MAP = Artifact(
+    "regions of a tile", "shapeRegion/{tile}_regions.tif", "number of the region, 0 outside, uint16"
+)
+REGIONS = Artifact("regions", "shapeRegion/regions.csv", "number, name, models, polygons, area")
+
 # sampling
 LABELS = Artifact("labels", "samplesSelection/labels.json", "class codes, names and colors")
 POLYGONS = Artifact(
     "polygons",
-    "samplesSelection/polygons_seed_{seed}.csv",
-    "one line a polygon: identifier, class, side, set, usable pixels",
+    "samplesSelection/polygons_seed_{seed}{fold}.csv",
+    "one line a polygon: identifier, class, region, model, side, set, usable pixels",
 )
 REFERENCE = Artifact(
     "reference",
-    "samplesSelection/{tile}_seed_{seed}_reference.tif",
-    "polygon numbers of usable pixels: band 1 learning, band 2 validation, uint32",
+    "samplesSelection/{tile}_seed_{seed}{fold}_reference.tif",
+    "polygon numbers of usable pixels: band 1 learning, 2 validation, in folds 3 test, uint32",
 )
 LEARN_VECTOR = Artifact(
-    "learning polygons", "dataAppVal/{tile}_seed_{seed}_learn.sqlite", "SpatiaLite layer"
+    "learning polygons", "dataAppVal/{tile}_seed_{seed}{fold}_learn.sqlite", "SpatiaLite layer"
 )
 VAL_VECTOR = Artifact(
-    "validation polygons", "dataAppVal/{tile}_seed_{seed}_val.sqlite", "SpatiaLite layer"
+    "validation polygons", "dataAppVal/{tile}_seed_{seed}{fold}_val.sqlite", "SpatiaLite layer"
 )
 SPLIT_REPORT = Artifact(
     "split report", "samplesSelection/split_report.json", "pixels and classes left out, and why"
 )
 SELECTION = Artifact(
     "selection",
-    "samplesSelection/{tile}_seed_{seed}_selection.tif",
+    "samplesSelection/{tile}_seed_{seed}{fold}_selection.tif",
     "0 not selected, 1 training, 2 validation of the network, uint8",
 )
 SEED_STATISTICS = Artifact(
     "class statistics of a seed",
-    "samplesSelection/class_statistics_seed_{seed}.csv",
+    "samplesSelection/class_statistics_seed_{seed}{fold}.csv",
     "class, available, asked, taken",
 )
 CLASS_STATISTICS = Artifact(
@@ -52,72 +57,85 @@ CLASS_STATISTICS = Artifact(
 SAMPLES_PART = Artifact(
     "samples of a strip",
     "learningSamples/parts/{tile}_SUBREGION_{strip}_samples.nc",
-    "features of the pixels that any seed selects",
+    "features of the pixels that any seed or fold selects",
 )
 SAMPLES = Artifact(
     "samples",
-    "learningSamples/Samples_region_1_seed{seed}_learn.nc",
+    "learningSamples/Samples_region_{region}_seed{seed}{fold}_learn.nc",
     "features (sample, date, band) int16 with label, polygon, x, y, tile, set",
+)
+MERGED = Artifact(
+    "samples before augmentation",
+    "learningSamples/Samples_region_{region}_seed{seed}{fold}_merged.nc",
+    "as the samples",
 )
 
 # learning
 MODEL_HYP = Artifact(
-    "model of a pair", "model/model_1_seed_{seed}_hyp_{hyp}.safetensors", "weights and metadata"
+    "model of a pair",
+    "model/model_{region}_seed_{seed}{fold}_hyp_{hyp}.safetensors",
+    "weights and metadata",
 )
 HISTORY = Artifact(
-    "history of a pair", "model/model_1_seed_{seed}_hyp_{hyp}_history.json", "scores per epoch"
+    "history of a pair",
+    "model/model_{region}_seed_{seed}{fold}_hyp_{hyp}_history.json",
+    "scores per epoch",
 )
-MODEL = Artifact("model", "model/model_1_seed_{seed}.safetensors", "the chosen pair's model")
+MODEL = Artifact(
+    "model", "model/model_{region}_seed_{seed}{fold}.safetensors", "the chosen pair's model"
+)
 
 # classification
 LABEL_STRIP = Artifact(
     "labels of a strip",
-    "classif/Classif_{tile}_model_1_seed_{seed}_SUBREGION_{strip}.tif",
+    "classif/Classif_{tile}_seed_{seed}{fold}_SUBREGION_{strip}.tif",
     "class codes",
 )
 CONFIDENCE_STRIP = Artifact(
     "confidence of a strip",
-    "classif/{tile}_model_1_confidence_seed_{seed}_SUBREGION_{strip}.tif",
+    "classif/{tile}_confidence_seed_{seed}{fold}_SUBREGION_{strip}.tif",
     "percent",
 )
 PROBABILITY_STRIP = Artifact(
     "probabilities of a strip",
-    "classif/PROBAMAP_{tile}_model_1_seed_{seed}_SUBREGION_{strip}.tif",
+    "classif/PROBAMAP_{tile}_seed_{seed}{fold}_SUBREGION_{strip}.tif",
     "one band a class, x 1000",
 )
 
 # mosaic
 LABEL_TILE = Artifact(
-    "labels of a tile", "classif/Classif_{tile}_model_1_seed_{seed}.tif", "class codes"
+    "labels of a tile", "classif/Classif_{tile}_seed_{seed}{fold}.tif", "class codes"
 )
 CONFIDENCE_TILE = Artifact(
-    "confidence of a tile", "classif/{tile}_model_1_confidence_seed_{seed}.tif", "percent"
+    "confidence of a tile", "classif/{tile}_confidence_seed_{seed}{fold}.tif", "percent"
 )
 PROBABILITY_TILE = Artifact(
     "probabilities of a tile",
-    "classif/PROBAMAP_{tile}_model_1_seed_{seed}.tif",
+    "classif/PROBAMAP_{tile}_seed_{seed}{fold}.tif",
     "one band a class, x 1000",
 )
-MAP = Artifact("map", "final/Classif_Seed_{seed}.tif", "class codes, nodata 0")
+MAP = Artifact("map", "final/Classif_Seed_{seed}{fold}.tif", "class codes, nodata 0")
 MAP_NAMES = Artifact(
-    "category names", "final/Classif_Seed_{seed}.tif.aux.xml", "class names for GDAL"
+    "category names", "final/Classif_Seed_{seed}{fold}.tif.aux.xml", "class names for GDAL"
 )
-COLOR_MAP = Artifact("colored map", "final/Classif_Seed_{seed}_ColorIndexed.tif", "with palette")
+COLOR_MAP = Artifact(
+    "colored map", "final/Classif_Seed_{seed}{fold}_ColorIndexed.tif", "with palette"
+)
 COLOR_NAMES = Artifact(
     "category names of the colored map",
-    "final/Classif_Seed_{seed}_ColorIndexed.tif.aux.xml",
+    "final/Classif_Seed_{seed}{fold}_ColorIndexed.tif.aux.xml",
     "class names for GDAL",
 )
-CONFIDENCE = Artifact("confidence", "final/Confidence_Seed_{seed}.tif", "percent, nodata 0")
+CONFIDENCE = Artifact("confidence", "final/Confidence_Seed_{seed}{fold}.tif", "percent, nodata 0")
 PROBABILITY = Artifact(
-    "probability map", "final/ProbabilityMap_seed_{seed}.tif", "x 1000, nodata 65535"
+    "probability map", "final/ProbabilityMap_seed_{seed}{fold}.tif", "x 1000, nodata 65535"
 )
 VALIDITY = Artifact("validity", "final/PixelsValidity.tif", "number of valid views, uint16")
 LABEL_TABLE = Artifact("label table", "final/Classif_table.csv", "name, id, R, G, B")
 
 # validation
 CONFUSION_TILE = Artifact(
-    "confusion of a tile", "final/TMP/{tile}_seed_{seed}.csv", "matrix of validation pixels"
+    "confusion of a tile", "final/TMP/{tile}_seed_{seed}{fold}.csv", "matrix of validation pixels"
 )
 CONFUSION_FIGURE = Artifact(
     "confusion figure", "final/Confusion_Matrix_Classif_Seed_{seed}.png", "matrix and scores"
@@ -126,3 +144,32 @@ CONFUSION = Artifact("confusion", "final/TMP/Classif_Seed_{seed}.csv", "matrix o
 RESULTS_TEXT = Artifact("results", "final/RESULTS.txt", "scores for reading")
 RESULTS_JSON = Artifact("results as JSON", "final/results.json", "scores for programs")
 RESULTS_CSV = Artifact("results as CSV", "final/results.csv", "scores as a table")
+POLYGON_SCORES = Artifact(
+    "predictions of the polygons of a tile",
+    "final/TMP/{tile}_seed_{seed}{fold}_polygons.csv",
+    "pixels and confidence of each polygon, side and predicted class",
+)
+
+# spatial cross-validation
+PROOF = Artifact(
+    "proof of a fold",
+    "final/TMP/proof_seed_{seed}{fold}.json",
+    "how far the samples lie from the test polygons",
+)
+FOLDS_TEXT = Artifact("scores of the folds", "final/FOLDS.txt", "scores for reading")
+FOLDS_JSON = Artifact("scores of the folds as JSON", "final/folds.json", "scores for programs")
+FOLDS_CSV = Artifact("scores of the folds as CSV", "final/folds.csv", "scores as a table")
+DISTANCE_CSV = Artifact(
+    "accuracy by distance", "final/accuracy_by_distance.csv", "to the nearest training polygon"
+)
+DISTANCE_FIGURE = Artifact(
+    "figure of the accuracy by distance", "final/accuracy_by_distance.png", "the table as a figure"
+)
+SUSPICIOUS = Artifact(
+    "suspicious polygons",
+    "final/suspicious_polygons.gpkg",
+    "polygons ranked by how little their out-of-fold map agrees",
+)
+SUSPICIOUS_STYLE = Artifact(
+    "style of the suspicious polygons", "final/suspicious_polygons.qml", "for QGIS"
+)

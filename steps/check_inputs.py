@@ -17,17 +17,29 @@ from odc.geo.geobox import GeoBox
 from pydantic import Field
 
 from ..errors import InputError
-from . import geometry, ground_truth, labels, sampling, store, tile_checks
+from . import (
+    folds,
+    geometry,
+    ground_truth,
+    labels,
+    place_checks,
+    sampling,
+    store,
+    tile_checks,
+)
 from .artifacts import INPUT_REPORT
 from .contract import Job, Step, Unit
 from .tile_checks import Report
 
 log = logging.getLogger(__name__)
 
+NATIVE = (10.0, 10.0)
+"""Metres of the smallest pixel of Sentinel-2, in x and y."""
+
 
 class Settings(
     tile_checks.Settings,
-    ground_truth.GroundTruthSettings,
+    place_checks.PlaceSettings,
     labels.LabelSettings,
     sampling.SamplingSettings,
 ):
@@ -43,6 +55,9 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     if not settings.check_inputs:
         return
     vectors = ground_truth.files_of(settings.ground_truth)
+    vectors += folds.files_of(settings.folds)
+    if settings.region_path is not None:
+        vectors += ground_truth.files_of(settings.region_path)
     named = [*vectors, settings.nomenclature_path, settings.color_table]
     if settings.sample_selection.byclass is not None:
         named.append(settings.sample_selection.byclass)
@@ -57,6 +72,8 @@ def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
     if not settings.check_inputs:
         return {"check_inputs": False}
     unseen = {"auto_date", "features", "keep_bands", "sample_selection"}
+    unseen |= set() if settings.folds else {"random_seed"}
+    unseen |= set() if settings.classif_mode == "fusion" else {"ratio", "split_ground_truth"}
     counts = settings.sample_selection.model_dump(mode="json", include={"byclass"}, by_alias=True)
     return {**settings.model_dump(mode="json", exclude=unseen), **counts}
 
@@ -116,7 +133,8 @@ def problems(settings: Settings, cpus: int = 1) -> Report:
     report += Report(errors=(*refused, *tile_checks.date_problems(tiles, settings))) + found
     if polygons is not None:
         report += _places_report(polygons, grids, settings)
-    return report
+    complete = polygons is not None and len(grids) == len(set(settings.list_tile))
+    return report + place_checks.problems(settings, settings.proj, grids, complete)
 
 
 def _look_at_polygons(settings: Settings) -> tuple[gpd.GeoDataFrame | None, Report]:
@@ -135,7 +153,8 @@ def _look_at_polygons(settings: Settings) -> tuple[gpd.GeoDataFrame | None, Repo
         errors = ground_truth.problems_of(path, settings.data_field) or [str(error)]
         return None, Report(errors=(*errors, *_class_problems((), settings)))
     polygons = ground_truth.usable(truth)
-    found = geometry.findings(truth.frame)
+    width, height = settings.resolution or NATIVE
+    found = geometry.findings(truth.frame, smallest=width * height)
     errors = [f"{path}: {finding.text}" for finding in found if finding.hurts]
     if polygons.empty:
         errors.append(f"{path} has no polygon with a class")

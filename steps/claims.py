@@ -124,35 +124,35 @@ def pixels_of(band: Band, polygons: int) -> np.ndarray:
 
 
 def take_sides(
-    band: Band, learns: np.ndarray, validates: np.ndarray, split: bool
+    band: Band, sides: Sequence[np.ndarray], apart: Sequence[tuple[int, int]]
 ) -> tuple[np.ndarray, int]:
     """Give each usable pixel to its polygon, side by side.
 
     Parameters
     ----------
     band : Band
-    learns, validates : ndarray of bool, (polygons,)
-        Sides of each polygon.
-    split : bool
-        False where all polygons stand on both sides on purpose.
+    sides : sequence of ndarray of bool, (polygons,)
+        Polygons of each side.
+    apart : sequence of pairs
+        Sides (by position) that may not share a pixel.
 
     Returns
     -------
-    numbers : ndarray of uint32, (2, rows, columns)
-        Polygon numbers, learning and validation; 0 for none. Where polygons of one class and
-        side overlap, the first one has the pixel.
+    numbers : ndarray of uint32, (side, rows, columns)
+        Polygon numbers, 0 for none. Where polygons of one class and side overlap, the first one
+        has the pixel.
     lost : int
-        Pixels that both sides claim.
+        Pixels that two sides claim which may not share one; they are taken from all sides.
     """
-    numbers = np.zeros((2, *band.usable.shape), np.uint32)
+    numbers = np.zeros((len(sides), *band.usable.shape), np.uint32)
     for number, place, mask in band.claims:
         free = mask & band.usable[place]
-        for side, member in enumerate((learns, validates)):
+        for side, member in enumerate(sides):
             if member[number - 1]:
                 target = numbers[side][place]
                 target[free & (target == 0)] = number
-    if not split:
-        return numbers, 0
-    both = (numbers[0] != 0) & (numbers[1] != 0)
-    numbers[:, both] = 0
-    return numbers, int(both.sum())
+    contested = np.zeros(band.usable.shape, bool)
+    for one, other in apart:
+        contested |= (numbers[one] != 0) & (numbers[other] != 0)
+    numbers[:, contested] = 0
+    return numbers, int(contested.sum())

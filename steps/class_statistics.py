@@ -1,4 +1,4 @@
-"""Step: one table of the samples of all seeds, `class_statistics.csv`."""
+"""Step: one table of the samples of all models, folds and seeds, `class_statistics.csv`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .contract import Job, Settings, Step
 
 
 def gather(job: Job) -> None:
-    """Join the statistics of the seeds."""
+    """Join the statistics of the folds and seeds."""
     tables = [
         pd.read_csv(path, dtype=str, keep_default_na=False)
         for path in job.every(SEED_STATISTICS).values()

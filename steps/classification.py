@@ -1,22 +1,27 @@
-"""Step 9: classify a strip of a tile with the models of all seeds, in one pass over its pixels."""
+"""Step 9: classify a strip of a tile with all models, in one pass over its pixels.
+
+All seeds and folds are predicted from the same features; each region by its own model or models.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import rasterio
 import torch
 
 from ..errors import TaskError
 from ..nn_bank import inference
-from . import blocks, features, grid, model_file, rasters, store
+from . import blocks, features, grid, model_file, rasters, store, voting
 from .artifacts import (
     CONFIDENCE_STRIP,
     DATE_GRID,
@@ -25,41 +30,32 @@ from .artifacts import (
     LABELS,
     MODEL,
     PROBABILITY_STRIP,
+    REFERENCE,
+    REGION_MAP,
+    REGIONS,
     TILE_INDEX,
 )
-from .contract import Artifact, Job, Step
+from .contract import Artifact, Job, Step, Unit
 from .labels import LOOKS, Labels
 from .layout import CubeSettings, Layout, load_dates
 from .model_file import Model
 from .rasters import PROBABILITY_NODATA, RowWriter
 from .tile import TileIndex
+from .voting import Prediction
 
 log = logging.getLogger(__name__)
 
-PROBABILITY_SCALE = 1000
 
-
-class Settings(CubeSettings, grid.StripSettings):
+class Settings(CubeSettings, grid.StripSettings, voting.VotingSettings):
     """Keys that the step uses."""
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a model says of n pixels."""
-
-    labels: np.ndarray
-    """Class codes, (n,)."""
-    confidence: np.ndarray
-    """Percent of the winning class, uint8 (n,), at least 1."""
-    probabilities: np.ndarray
-    """x 1000, uint16 (class of the run, n)."""
-
-
-@dataclass(frozen=True)
 class Output:
-    """The rasters of one seed, being written."""
+    """The rasters of one fold and seed, being written."""
 
-    model: Model
+    models: Mapping[int, Sequence[Model]]
+    """Number of the region in the region raster -> its models."""
     labels: RowWriter
     confidence: RowWriter
     probabilities: rasterio.io.DatasetWriter | None
@@ -81,7 +77,7 @@ class Output:
 
 
 def classify(job: Job) -> None:
-    """Write label, confidence and, when asked, probabilities of a strip, for every seed."""
+    """Write label, confidence and, when asked, probabilities of a strip, for every split."""
     settings: Settings = job.settings
     index = TileIndex.load(job.input(TILE_INDEX))
     classes = Labels.load(job.input(LABELS))
@@ -94,19 +90,76 @@ def classify(job: Job) -> None:
     block = blocks.block_shape(index, chosen, len(dates), job.ram)
     torch.set_num_threads(1)  # threads work on rows of their own: results never depend on them
     with ExitStack() as stack:
-        outputs = [
-            _open(job, stack, int(unit.seed or 0), load_checked(path, chosen, dates), strip, block)
-            for unit, path in job.every(MODEL).items()
-        ]
-        envelope = stack.enter_context(rasterio.open(job.input(ENVELOPE)))
+        models = _models(job, chosen, dates)
+        outputs = [_open(job, stack, unit, models[unit], strip, block) for unit in models]
+        wanted = stack.enter_context(Wanted.open(job, start))
         reader = stack.enter_context(features.FeatureReader(index, chosen, job.cpus))
         pool = stack.enter_context(ThreadPoolExecutor(job.cpus))
         for rows, cols in blocks.blocks((strip.height, strip.width), block):
-            owned = rasters.read(envelope, slice(rows.start + start, rows.stop + start), cols) == 1
+            region = wanted.regions(rows, cols)
             window = grid.crop(strip, rows, cols)
-            where, values = _features(reader, window, dates, owned)
+            where, values = _features(reader, window, dates, region != 0)
             for output in outputs:
-                output.write(predict(output.model, values, classes, pool), where, rows, cols)
+                said = predict(output.models, region[where], values, classes, settings, pool)
+                output.write(said, where, rows, cols)
+        log.info("%s", reader.counted)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The pixels of a strip that are predicted, and the region of each."""
+
+    top: int
+    """First row of the strip in its tile."""
+    envelope: rasterio.DatasetReader
+    region_map: rasterio.DatasetReader | None
+    references: Sequence[rasterio.DatasetReader]
+    """Polygons of all splits; where there are some, no other pixel is predicted."""
+
+    @classmethod
+    @contextmanager
+    def open(cls, job: Job, top: int) -> Iterator[Wanted]:
+        """Open the rasters that say it."""
+        with ExitStack() as stack:
+
+            def opened(artifact: Artifact) -> list[rasterio.DatasetReader]:
+                paths = job.every(artifact).values()
+                return [stack.enter_context(rasterio.open(path)) for path in paths]
+
+            region_map = opened(REGION_MAP)
+            yield cls(
+                top,
+                opened(ENVELOPE)[0],
+                region_map[0] if region_map else None,
+                opened(REFERENCE),
+            )
+
+    def regions(self, rows: slice, cols: slice) -> np.ndarray:
+        """Give the region number of the pixels to predict, else 0, uint16 (y, x)."""
+        rows = slice(rows.start + self.top, rows.stop + self.top)
+        numbers = (rasters.read(self.envelope, rows, cols) == 1).astype(np.uint16)
+        if self.region_map is not None:
+            numbers *= rasters.read(self.region_map, rows, cols)
+        if self.references:
+            window = rasters.window_of(rows, cols)
+            numbers *= np.logical_or.reduce(
+                [(raster.read(window=window) != 0).any(axis=0) for raster in self.references]
+            )
+        return numbers
+
+
+def _models(
+    job: Job, chosen: Layout, dates: tuple[date, ...]
+) -> dict[Unit, dict[int, list[Model]]]:
+    """Load the models of each split, by the number of their region."""
+    table = pd.read_csv(job.input(REGIONS), dtype=str, keep_default_na=False)
+    number_of = dict(zip(table["model"], table["number"].astype(int), strict=True))
+    found: dict[Unit, dict[int, list[Model]]] = {}
+    for unit, path in job.every(MODEL).items():
+        split = found.setdefault(unit.only(("fold", "seed")), {})
+        number = number_of[str(unit.region)]
+        split.setdefault(number, []).append(load_checked(path, chosen, dates))
+    return found
 
 
 def load_checked(path: Path, chosen: Layout, dates: tuple[date, ...]) -> Model:
@@ -118,19 +171,25 @@ def load_checked(path: Path, chosen: Layout, dates: tuple[date, ...]) -> Model:
 
 
 def _open(
-    job: Job, stack: ExitStack, seed: int, model: Model, strip: grid.GeoBox, block: tuple[int, int]
+    job: Job,
+    stack: ExitStack,
+    split: Unit,
+    models: Mapping[int, Sequence[Model]],
+    strip: grid.GeoBox,
+    block: tuple[int, int],
 ) -> Output:
     classes = Labels.load(job.input(LABELS))
 
     def create(
         artifact: Artifact, dtype: str, count: int = 1, **options: Any
     ) -> rasterio.io.DatasetWriter:
-        path = stack.enter_context(store.writing(job.output(artifact, seed=seed)))
+        target = job.output(artifact, fold=split.fold, seed=split.seed)
+        path = stack.enter_context(store.writing(target))
         return stack.enter_context(rasters.create(path, strip, dtype, count, **options))
 
     asked = job.writes(PROBABILITY_STRIP)
     return Output(
-        model=model,
+        models=models,
         labels=RowWriter(create(LABEL_STRIP, classes.dtype, nodata=0, **RowWriter.STORED)),
         confidence=RowWriter(create(CONFIDENCE_STRIP, "uint8", nodata=0, **RowWriter.STORED)),
         probabilities=create(
@@ -160,35 +219,65 @@ def _features(
 
 
 def predict(
-    model: Model, values: np.ndarray, classes: Labels, pool: ThreadPoolExecutor
+    models: Mapping[int, Sequence[Model]],
+    region: np.ndarray,
+    values: np.ndarray,
+    classes: Labels,
+    settings: voting.VotingSettings,
+    pool: ThreadPoolExecutor,
 ) -> Prediction:
-    """Predict pixels.
+    """Predict pixels, each by the models of its region.
 
     Parameters
     ----------
-    model : Model
+    models : mapping of region number to models
+        A region without a model gets no class.
+    region : ndarray of int, (n,)
+        Region number of each pixel.
     values : ndarray of int16, (date, band, n)
     classes : Labels
-        Classes of the run; one that the model does not know has probability 0.
+        Classes of the run; one that a model does not know has probability 0.
+    settings : VotingSettings
+        How several models of a region are brought together.
     pool : ThreadPoolExecutor
         Its threads share the batches.
     """
-    count = values.shape[2]
+    if len(models) == 1 and np.all(region == next(iter(models))):
+        return _of_region(next(iter(models.values())), values, classes, settings, pool)
+    said = Prediction.nothing(len(region), classes)
+    for number, own in models.items():
+        member = region == number
+        if member.any():
+            said.put(member, _of_region(own, values[:, :, member], classes, settings, pool))
+    return said
+
+
+def _of_region(
+    models: Sequence[Model],
+    values: np.ndarray,
+    classes: Labels,
+    settings: voting.VotingSettings,
+    pool: ThreadPoolExecutor,
+) -> Prediction:
+    """Predict the pixels of one region."""
+    every = [_shares(model, values, pool) for model in models]
+    if len(models) == 1:
+        return voting.prediction(every[0], models[0].card.labels, classes)
+    taught = [model.card.training["samples"]["training"] for model in models]
+    labels = [model.card.labels for model in models]
+    return voting.vote(every, labels, taught, classes, settings.no_label_management)
+
+
+def _shares(model: Model, values: np.ndarray, pool: ThreadPoolExecutor) -> np.ndarray:
+    """Give the probabilities that a model states, float32 (n, class of the model)."""
 
     def one(start: int) -> np.ndarray:
         piece = values[:, :, start : start + inference.BATCH_SIZE].transpose(2, 0, 1)
         return inference.predict(model.network, np.ascontiguousarray(piece), model.scale)
 
-    results = list(pool.map(one, range(0, count, inference.BATCH_SIZE)))
+    results = list(pool.map(one, range(0, values.shape[2], inference.BATCH_SIZE)))
     outputs = len(model.card.labels)
-    known = np.concatenate(results) if results else np.zeros((0, outputs), np.float32)
-    winner = known.argmax(axis=1)
-    codes = np.array(model.card.labels, np.int64)
-    scaled = np.rint(known * PROBABILITY_SCALE).astype(np.uint16)
-    every = np.zeros((len(classes.codes), count), np.uint16)
-    every[np.searchsorted(classes.codes, codes)] = scaled.T
-    confidence = np.rint(known.max(axis=1, initial=0) * 100)
-    return Prediction(codes[winner], np.maximum(confidence, 1).astype(np.uint8), every)
+    return np.concatenate(results) if results else np.zeros((0, outputs), np.float32)
 
 
 STEP = Step(
@@ -198,7 +287,7 @@ STEP = Step(
     run=classify,
     settings=Settings,
     per=("tile", "strip"),
-    inputs=(TILE_INDEX, DATE_GRID, ENVELOPE, LABELS, MODEL),
+    inputs=(TILE_INDEX, DATE_GRID, ENVELOPE, LABELS, MODEL, REGIONS),
     outputs=(LABEL_STRIP, CONFIDENCE_STRIP),
     resource="classifications",
     unmoved_by={LABELS: LOOKS},

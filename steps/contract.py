@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
@@ -46,13 +47,18 @@ class Unit:
     """Name of the tile, such as T31TCJ."""
     strip: int | None = None
     """Number of the strip in its tile, from 0 in the north."""
+    region: str | None = None
+    """Name of the model: that of a region, of a part of one (`<region>f<k>`), or WHOLE."""
+    fold: int | None = None
+    """Number of the fold of the cross-validation, from 1; MAIN where nothing is held out."""
     seed: int | None = None
     """Number of the run (random split), from 0."""
     hyp: int | None = None
     """Number of the hyperparameter pair, from 0."""
 
     def __str__(self) -> str:
-        return "_".join(f"{k}_{v}" if k != "tile" else str(v) for k, v in self.given()) or "all"
+        words = (_word(axis, value) for axis, value in self.given())
+        return "_".join(word for word in words if word) or "all"
 
     def given(self) -> Iterator[tuple[str, Any]]:
         """Yield the (axis, value) pairs that are set."""
@@ -71,8 +77,30 @@ class Unit:
         return Unit(*(getattr(self, axis) if axis in axes else None for axis in AXES))
 
 
-AXES = ("tile", "strip", "seed", "hyp")
+AXES = ("tile", "strip", "region", "fold", "seed", "hyp")
 """Fields of a unit."""
+WHOLE = ""
+"""The region of a run without regions."""
+MAIN = 0
+"""The fold that holds nothing out: its model makes the map of the run."""
+
+
+def _word(axis: str, value: str | int) -> str:
+    """Give what the name of a unit says of an axis: nothing where there is no choice."""
+    if axis == "tile":
+        return str(value)
+    if (axis, value) in {("region", WHOLE), ("fold", MAIN)}:
+        return ""
+    return f"{axis}_{quote(str(value), safe='')}"
+
+
+def _part(axis: str, value: str | int) -> str:
+    """Give what stands for an axis in the path of a file."""
+    if axis == "region":
+        return quote(str(value), safe="") or "1"
+    if axis == "fold":
+        return "" if value == MAIN else f"_fold_{value}"
+    return str(value)
 
 
 @dataclass(frozen=True)
@@ -94,7 +122,7 @@ class Artifact:
 
     def path(self, unit: Unit) -> str:
         """Give the path of the file of `unit`, relative to the output folder."""
-        values = dict(unit.given())
+        values = {axis: _part(axis, value) for axis, value in unit.given()}
         if missing := [axis for axis in self.level if axis not in values]:
             raise GraphError(f"artifact {self.name}: no value for {', '.join(missing)} in {unit}")
         return self.pattern.format(**values)
@@ -207,6 +235,6 @@ class Step:
 
 
 def sort_key(unit: Unit) -> tuple[tuple[int, Any], ...]:
-    """Order units by tile, strip, seed, pair; an unset axis comes first."""
-    values = (unit.tile, unit.strip, unit.seed, unit.hyp)
+    """Order units by tile, strip, region, fold, seed, pair; an unset axis comes first."""
+    values = (getattr(unit, axis) for axis in AXES)
     return tuple((0, 0) if value is None else (1, value) for value in values)

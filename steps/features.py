@@ -10,8 +10,10 @@ from __future__ import annotations
 import resource
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 import numpy as np
@@ -29,6 +31,19 @@ from .tile import TileIndex
 
 MOST_FILES = 8192
 """Files that a process may ask the system to hold open."""
+
+
+@dataclass
+class Counted:
+    """What a reader has done so far: the cost that the number of seeds and folds must not raise."""
+
+    read: int = 0
+    """Bytes of pixels taken from files, as they are decoded."""
+    filled: int = 0
+    """Pixels gap-filled."""
+
+    def __str__(self) -> str:
+        return f"{self.read} bytes of pixels read, {self.filled} pixels gap-filled"
 
 
 class FeatureReader:
@@ -51,6 +66,8 @@ class FeatureReader:
         self._pool = ThreadPoolExecutor(self.threads)
         self._files: dict[Path, rasterio.DatasetReader] = {}
         self._room = open_file_room()
+        self._lock = Lock()
+        self.counted = Counted()
 
     def __enter__(self) -> FeatureReader:
         return self
@@ -100,6 +117,7 @@ class FeatureReader:
             chosen = np.flatnonzero(where)
             values = _taken(values, chosen)
             valid = _taken(valid, chosen)
+        self.counted.filled += values.shape[2] * values.shape[3]
         goals = np.array([day.toordinal() for day in targets], np.int64)
         shape = (len(goals), len(self.layout.names), *values.shape[2:])
         cube = np.empty(shape, np.int16)
@@ -188,6 +206,8 @@ class FeatureReader:
         try:
             raster = self._open(path, name)
             window = Window(cols.start, rows.start, size[1], size[0])
+            with self._lock:
+                self.counted.read += size[0] * size[1] * np.dtype(dtype).itemsize
             return raster.read(1, window=window).astype(dtype, copy=False)
         except RasterioError as error:
             raise InputError(f"{path} cannot be read: {error.__cause__ or error}") from error

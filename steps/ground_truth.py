@@ -6,21 +6,18 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import rasterio.features
 import shapely
 from odc.geo.geobox import GeoBox
 from pydantic import Field
-from pyogrio.errors import DataLayerError, DataSourceError
 
 from ..errors import InputError
-from . import grid
+from . import grid, vectors
 from .contract import Settings, UserPath
 
 RESERVED = {"polygon", "i2label", "originfid", "tile_o", "geometry", "ogc_fid"}
@@ -29,14 +26,9 @@ GLOBE = "EPSG:4326"
 STEP_DEGREES = 1e-8
 """About 1 mm."""
 SHIFT = 1 / math.e
-COMPANIONS = {
-    ".shp": {".shp", ".shx", ".dbf", ".prj", ".cpg"},
-    ".tab": {".tab", ".dat", ".map", ".id", ".ind"},
-    ".mif": {".mif", ".mid"},
-}
-"""Endings of the files that make up a data set, in small letters, by that of the one named."""
-JOURNALS = ("-wal", "-journal")
-"""Behind the name of an SQLite file: what was written last may lie there alone."""
+TRUTH = "ground truth"
+"""What the file is to the user, in messages."""
+files_of = vectors.files_of
 
 
 class GroundTruthSettings(Settings):
@@ -60,24 +52,13 @@ class GroundTruth:
     """CRS of the file."""
 
 
-def files_of(path: Path) -> list[Path]:
-    """Give the files that make up a vector data set (a shapefile is several), `path` first.
-
-    GDAL does not mind how endings are written: TRUTH.DBF belongs to TRUTH.SHP and TRUTH.shp.
-    """
-    endings = COMPANIONS.get(path.suffix.lower(), set())
-    siblings = path.parent.glob(f"{escape(path.stem)}.*") if endings else ()
-    found = {file for file in siblings if file.suffix.lower() in endings and file.stem == path.stem}
-    found |= {path.with_name(path.name + ending) for ending in JOURNALS}
-    return [path, *sorted(file for file in found - {path} if _holds(file))]
-
-
-def _holds(file: Path) -> bool:
-    """Tell whether a file is there with content: a reader may leave an empty journal."""
-    return file.is_file() and file.stat().st_size > 0
-
-
-def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:
+def read(
+    path: Path,
+    data_field: str,
+    proj: str | None,
+    group_field: str | None = None,
+    what: str = TRUTH,
+) -> GroundTruth:
     """Read polygons with their class.
 
     Coordinates are taken as they are: an invalid geometry is a finding of
@@ -91,20 +72,29 @@ def read(path: Path, data_field: str, proj: str | None) -> GroundTruth:
         Field of the class.
     proj : str or None
         CRS to bring the polygons to; None keeps the file's.
+    group_field : str, optional
+        Field that becomes one more column, group: text, empty where missing.
+    what : str
+        What the file is to the user, in messages.
 
     Raises
     ------
     InputError
         Any of `problems_of`, or a feature that cannot be read.
     """
-    if problems := problems_of(path, data_field):
+    if problems := problems_of(path, data_field, group_field, what):
         raise InputError("; ".join(problems))
+    fields = [data_field] if group_field is None else [data_field, group_field]
     with np.errstate(invalid="ignore"):  # a coordinate that is no number is an invalid geometry
-        return _polygons(_features(path, data_field), data_field, proj)
+        frame = vectors.features(path, fields, vectors.describe(path, what))
+        truth = _polygons(frame, data_field, proj)
+    if group_field is not None:
+        truth.frame["group"] = _texts(frame[group_field])
+    return truth
 
 
 def _polygons(frame: gpd.GeoDataFrame, data_field: str, proj: str | None) -> GroundTruth:
-    values = _values(frame[data_field])
+    values = classes_of(frame[data_field])
     polygons = gpd.GeoDataFrame(
         {
             "fid": frame.index.to_numpy(),
@@ -118,74 +108,33 @@ def _polygons(frame: gpd.GeoDataFrame, data_field: str, proj: str | None) -> Gro
     return GroundTruth(polygons if proj is None else polygons.to_crs(proj), crs)
 
 
-def problems_of(path: Path, data_field: str) -> list[str]:
+def problems_of(
+    path: Path, data_field: str, group_field: str | None = None, what: str = TRUTH
+) -> list[str]:
     """List what keeps a ground truth from being read: a sentence each.
 
     The file is missing, does not open, is truncated, has several layers or none, no CRS, no
     such field, or the field is of another type than integer or string.
     """
     try:
-        info = _info(path)
+        info = vectors.describe(path, what)
     except InputError as error:
         return [str(error)]
-    problems = []
-    if info["crs"] is None:
-        problems.append(f"{path} states no CRS: give it one (a .prj file beside a shapefile)")
-    return problems + _field_problems(path, data_field, info)
-
-
-def _info(path: Path) -> dict:
-    """Describe the one layer with geometries."""
-    if not path.is_file():
-        raise InputError(f"there is no ground truth {path}")
-    _refuse_truncated(path)
-    try:
-        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-        if len(layers) == 1:
-            return pyogrio.read_info(path, layer=layers[0])
-    except (DataSourceError, DataLayerError) as error:
-        raise InputError(f"{path} does not open as a vector file: {error}") from error
-    names = f" ({', '.join(layers)})" if layers else ""
-    raise InputError(f"{path} has {len(layers)} layers with geometries{names}, want one")
-
-
-def _refuse_truncated(path: Path) -> None:
-    """Refuse a shapefile shorter than its header says; GDAL reads its end as empty shapes."""
-    if path.suffix.lower() != ".shp":
-        return
-    with path.open("rb") as file:
-        header = file.read(28)
-    size, stated = path.stat().st_size, 2 * int.from_bytes(header[24:28], "big")
-    if size < stated:
-        raise InputError(f"{path} is truncated: it has {size} of {stated} bytes, copy it again")
+    problems = vectors.crs_problems(path, info) + _field_problems(path, data_field, info)
+    if group_field is not None:
+        problems += vectors.field_problems(path, group_field, info, "a group")
+    return problems
 
 
 def _field_problems(path: Path, data_field: str, info: dict) -> list[str]:
-    fields = list(info["fields"])
     if data_field.lower() in RESERVED:
         return [
             f"data_field '{data_field}' is a name that i2lc gives a field of its own: rename it"
         ]
-    if data_field not in fields:
-        return [f"{path} has no field '{data_field}'; its fields: {', '.join(fields)}"]
-    kind = info["ogr_types"][fields.index(data_field)]
-    if kind not in {"OFTInteger", "OFTInteger64", "OFTString"}:
-        return [
-            f"{path}: field '{data_field}' is of type {kind[3:]}; a class is an integer or a string"
-        ]
-    return []
+    return vectors.field_problems(path, data_field, info, "a class")
 
 
-def _features(path: Path, data_field: str) -> gpd.GeoDataFrame:
-    """Read the field and the geometries, by feature identifier."""
-    try:
-        layer = _info(path)["layer_name"]
-        return pyogrio.read_dataframe(path, layer=layer, columns=[data_field], fid_as_index=True)
-    except (DataLayerError, shapely.errors.ShapelyError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: a feature cannot be read ({error})") from error
-
-
-def _values(column: pd.Series) -> pd.Series:
+def classes_of(column: pd.Series) -> pd.Series:
     """Give classes as int or str; a missing one as None."""
     missing = column.isna().to_numpy()
     text = pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
@@ -194,6 +143,11 @@ def _values(column: pd.Series) -> pd.Series:
         for value, lost in zip(column, missing, strict=True)
     )
     return pd.Series([value or None if text else value for value in given], dtype=object)
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """Give values as text; a missing one as empty text."""
+    return ["" if value is None else str(value) for value in classes_of(column)]
 
 
 def _identifiers(values: pd.Series, geometry: gpd.GeoSeries) -> list[str]:

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,23 @@ class Matrix:
         codes = tuple(int(code) for code in head.split(":")[1].split(","))
         table = np.array([[int(v) for v in row.split(",")] for row in rows], np.int64)
         return cls(codes, table[:, 1:], table[:, 0])
+
+
+def matrix_of(found: pd.DataFrame, codes: tuple[int, ...]) -> Matrix:
+    """Sum the counts of polygons to a confusion matrix.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Columns label, said (0: no class) and pixels.
+    codes : tuple of int
+        Class codes, increasing.
+    """
+    size = len(codes)
+    truth = np.searchsorted(codes, found["label"])
+    said = found["said"].to_numpy(np.int64)
+    column = np.where(said == 0, 0, np.searchsorted(codes, said) + 1)
+    total = np.zeros(size * (size + 1), np.int64)
+    np.add.at(total, truth * (size + 1) + column, found["pixels"].to_numpy(np.int64))
+    table = total.reshape(size, size + 1)
+    return Matrix(codes, table[:, 1:], table[:, 0])

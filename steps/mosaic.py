@@ -1,4 +1,4 @@
-"""Step 10b: the maps of all tiles become the final maps of a seed."""
+"""Step 10b: the maps of all tiles become the final maps of a fold and seed."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ STEP = Step(
     title="assemble the final maps",
     run=assemble,
     settings=Settings,
-    per=("seed",),
+    per=("fold", "seed"),
     inputs=(TILE_INDEX, LABELS, LABEL_TILE, CONFIDENCE_TILE),
     outputs=(MAP, MAP_NAMES, COLOR_MAP, COLOR_NAMES, CONFIDENCE),
     resource="classifShaping",
-    unmoved_by={MAP: (PROBABILITY_TILE,)},
+    unmoved_by={MAP: (PROBABILITY_TILE,), CONFIDENCE: (PROBABILITY_TILE,)},
 )

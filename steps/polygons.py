@@ -1,7 +1,7 @@
 """Step 4: polygons take sides, pixels get their polygon, layers of both sides are written.
 
-ORIGINAL polygons are drawn once over the whole area (``split``); every part of a polygon, on
-whatever tile, inherits its side.
+ORIGINAL polygons are drawn once over the whole area (``split``), for each run and each fold of
+the cross-validation (``sides``); every part of a polygon, on whatever tile, inherits its side.
 """
 
 from __future__ import annotations
@@ -9,54 +9,52 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import rasterio
-import shapely
 from pydantic import Field
 
 from ..errors import InputError
-from . import claims, grid, ground_truth, labels, rasters, split, store
+from . import claims, folds, grid, ground_truth, labels, layers, rasters, sides, split, store
 from .artifacts import (
     ENVELOPE,
     LABELS,
     LEARN_VECTOR,
     POLYGONS,
     REFERENCE,
+    REGIONS,
     SPLIT_REPORT,
     TILE_INDEX,
     VAL_VECTOR,
     VIEWS,
 )
-from .contract import Job, Step, Unit
+from .contract import MAIN, Job, Step, Unit, sort_key
+from .ground import Ground, GroundSettings, survey
+from .sides import Sides
 from .tile import TileIndex
 
 log = logging.getLogger(__name__)
 
 SPLIT_KEYS = ("random_seed", "split_ground_truth", "ratio", "cloud_threshold")
 """Keys that place the polygons and touch no class."""
+REGION_KEYS = ("region_path", "region_field", "classif_mode", "mode_outside_regionsplit")
+"""Keys that decide to which model a polygon belongs."""
+BANDS = ("learning", "validation", "test")
+"""Sides, in the order of the bands of a reference raster; the last one in folds alone."""
 
 
 class Settings(
     grid.LatticeSettings,
-    ground_truth.GroundTruthSettings,
+    GroundSettings,
     labels.LabelSettings,
-    split.SeedSettings,
+    split.SplitSettings,
     split.RunsSettings,
 ):
     """Keys that the step uses."""
 
-    split_ground_truth: bool = Field(
-        True, description="False: all polygons learn and validate (scores are resubstitution)."
-    )
-    ratio: float = Field(
-        0.5, gt=0, lt=1, description="Share of the polygons of each class that learn."
-    )
     cloud_threshold: int = Field(
         0, ge=0, description="Valid views that a pixel needs to be sample or reference."
     )
@@ -64,260 +62,227 @@ class Settings(
 
 def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     """Give the vector and text files that the step reads."""
-    files = ground_truth.files_of(settings.ground_truth)
-    return (*files, settings.nomenclature_path, settings.color_table)
+    yield from ground_truth.files_of(settings.ground_truth)
+    yield from folds.files_of(settings.folds)
+    yield from () if settings.region_path is None else ground_truth.files_of(settings.region_path)
+    yield settings.nomenclature_path
+    yield settings.color_table
 
 
 @dataclass
-class Seed:
-    """What is drawn and counted for one seed."""
+class Split:
+    """What is drawn and counted for one split."""
 
-    number: int
-    places: dict[str, tuple[str, str]]
-    learns: np.ndarray
-    validates: np.ndarray
+    sides: Sides
     pixels: np.ndarray
     """Usable pixels of each polygon on its side."""
-    lost_to_sides: int = 0
+    lost: int = 0
+    """Pixels that two sides claim."""
+
+    @property
+    def unit(self) -> Unit:
+        """Fold and seed."""
+        return self.sides.unit
+
+    @property
+    def members(self) -> list[np.ndarray]:
+        """Polygons of each side, in the order of the bands."""
+        drawn = self.sides
+        return [drawn.learns, drawn.validates, *([drawn.tests] if self.unit.fold else [])]
 
 
-@dataclass
-class Ground:
-    """The polygons of the run and the tiles they lie on."""
+@dataclass(frozen=True)
+class Tiles:
+    """The tiles of the run and the losses on them."""
 
-    frame: gpd.GeoDataFrame
-    codes: list[int]
+    indices: list[TileIndex]
     least_views: int
-    tiles: list[TileIndex]
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     lost_to_classes: int = 0
     lost_to_clouds: int = 0
 
-    def seen(self) -> list[tuple[str, str]]:
-        """Give (class value, identifier) of the polygons that have a usable pixel."""
-        rows = zip(self.frame["value"], self.frame["polygon"], self.counts, strict=True)
-        return [(str(value), polygon) for value, polygon, count in rows if count]
-
 
 def take_sides(job: Job) -> None:
-    """Write the split, the reference rasters and the vector layers of every tile and seed."""
+    """Write the split, the reference rasters and the vector layers of every tile and split."""
     settings: Settings = job.settings
-    truth = ground_truth.read(settings.ground_truth, settings.data_field, settings.proj)
-    frame = ground_truth.usable(truth)
+    frame = folds.read(settings, settings.folds, settings.proj)
     classes = labels.build(frame["value"], settings.nomenclature_path, settings.color_table)
-    ground = Ground(
-        frame=frame,
-        codes=[classes.code_of(str(value)) for value in frame["value"]],
-        least_views=max(1, settings.cloud_threshold),
-        tiles=[TileIndex.load(path) for path in job.every(TILE_INDEX).values()],
-    )
-    _count(job, ground)
-    seeds = [_draw(ground, settings, number) for number in _seeds(job)]
-    for tile in ground.tiles:
-        _write_tile(job, ground, seeds, tile)
-    for seed in seeds:
-        _write_table(job, ground, seed)
+    indices = [TileIndex.load(path) for path in job.every(TILE_INDEX).values()]
+    grids = {index.tile: index.grid for index in indices}
+    ground = survey(settings, classes, frame, settings.proj, grids)
+    ground, tiles = _count(job, ground, Tiles(indices, max(1, settings.cloud_threshold)))
+    splits = [_draw(ground, settings, unit) for unit in _units(job)]
+    for tile in tiles.indices:
+        _write_tile(job, ground, splits, tile, tiles.least_views)
+    for one in splits:
+        _write_table(job, ground, one)
     classes.save(job.output(LABELS))
-    store.write_json(job.output(SPLIT_REPORT), _report(ground, seeds, settings))
+    _write_regions(job, ground)
+    store.write_json(job.output(SPLIT_REPORT), _report(ground, tiles, splits, settings))
 
 
-def _seeds(job: Job) -> list[int]:
-    return sorted({f.unit.seed for f in job.outputs if f.unit.seed is not None})
+def _units(job: Job) -> list[Unit]:
+    found = {f.unit for f in job.outputs if f.artifact == POLYGONS}
+    return sorted(found, key=sort_key)
 
 
-def _count(job: Job, ground: Ground) -> None:
+def _count(job: Job, ground: Ground, tiles: Tiles) -> tuple[Ground, Tiles]:
     """Count the usable pixels of each polygon over all tiles."""
-    ground.counts = np.zeros(len(ground.frame), np.int64)
-    for tile in ground.tiles:
-        for band in _walk(job, ground, tile):
-            ground.counts += claims.pixels_of(band, len(ground.frame))
-            ground.lost_to_classes += band.lost_to_classes
-            ground.lost_to_clouds += band.lost_to_clouds
-    if not ground.counts.any():
+    counts = np.zeros(len(ground.frame), np.int64)
+    classes = clouds = 0
+    for tile in tiles.indices:
+        for band in _walk(job, ground, tile, tiles.least_views):
+            counts += claims.pixels_of(band, len(ground.frame))
+            classes += band.lost_to_classes
+            clouds += band.lost_to_clouds
+    if not counts.any():
+        names = " ".join(tile.tile for tile in tiles.indices)
         raise InputError(
             f"no polygon of {job.settings.ground_truth} has a usable pixel in the tiles "
-            f"{' '.join(tile.tile for tile in ground.tiles)}: {ground.lost_to_clouds} pixels have "
-            f"fewer than {ground.least_views} valid views (cloud_threshold), "
-            f"{ground.lost_to_classes} are claimed by two classes; if both are 0, the polygons "
-            "lie elsewhere"
+            f"{names}: {clouds} pixels have fewer than {tiles.least_views} valid views "
+            f"(cloud_threshold), {classes} are claimed by two classes; if both are 0, the "
+            "polygons lie elsewhere"
         )
+    counted = replace(tiles, lost_to_classes=classes, lost_to_clouds=clouds)
+    return replace(ground, counts=counts), counted
 
 
-def _walk(job: Job, ground: Ground, tile: TileIndex) -> Iterable[claims.Band]:
+def _walk(job: Job, ground: Ground, tile: TileIndex, least_views: int) -> Iterable[claims.Band]:
     with (
         rasterio.open(job.input(ENVELOPE, tile=tile.tile)) as envelope,
         rasterio.open(job.input(VIEWS, tile=tile.tile)) as views,
     ):
-        yield from claims.walk(
-            ground.frame, ground.codes, tile.grid, envelope, views, ground.least_views
-        )
+        yield from claims.walk(ground.frame, ground.codes, tile.grid, envelope, views, least_views)
 
 
-def _draw(ground: Ground, settings: Settings, number: int) -> Seed:
-    keys = ground.seen()
-    seed = (settings.random_seed or 0) + number
-    places = dict(split.sides(keys, settings.ratio, seed, settings.split_ground_truth))
-    side = [places.get(polygon, ("", ""))[0] for polygon in ground.frame["polygon"]]
-    return Seed(
-        number=number,
-        places=places,
-        learns=np.array([s in {"learning", "both"} for s in side]),
-        validates=np.array([s in {"validation", "both"} for s in side]),
-        pixels=np.zeros(len(side), np.int64),
-    )
+def _draw(ground: Ground, settings: Settings, unit: Unit) -> Split:
+    drawn = sides.draw(ground, unit, settings)
+    return Split(drawn, np.zeros(len(ground.frame), np.int64))
 
 
-def _write_tile(job: Job, ground: Ground, seeds: list[Seed], tile: TileIndex) -> None:
+def _write_tile(
+    job: Job, ground: Ground, splits: list[Split], tile: TileIndex, least_views: int
+) -> None:
     with ExitStack() as stack:
         paths = [
-            stack.enter_context(
-                store.writing(job.output(REFERENCE, tile=tile.tile, seed=seed.number))
-            )
-            for seed in seeds
+            stack.enter_context(store.writing(job.output(REFERENCE, **_of(one, tile))))
+            for one in splits
         ]
-        _write_references(job, ground, seeds, tile, paths)
-        for seed, path in zip(seeds, paths, strict=True):
-            _write_layers(job, ground, seed, tile, path)
+        bands = _walk(job, ground, tile, least_views)
+        _write_references(job.settings, bands, splits, tile, paths)
+        files = [stack.enter_context(rasterio.open(path)) for path in paths]
+        wanted = [
+            layers.Layer(job.output(artifact, **_of(one, tile)), file, band, one.members[band - 1])
+            for one, file in zip(splits, files, strict=True)
+            for band, artifact in ((1, LEARN_VECTOR), (2, VAL_VECTOR))
+        ]
+        layers.write(wanted, ground, tile, job.settings.data_field)
+
+
+def _of(one: Split, tile: TileIndex) -> dict[str, object]:
+    return {"tile": tile.tile, "fold": one.unit.fold, "seed": one.unit.seed}
 
 
 def _write_references(
-    job: Job, ground: Ground, seeds: list[Seed], tile: TileIndex, paths: list[Path]
-) -> None:
-    """Write the polygon numbers of the usable pixels of a tile, a raster a seed."""
-    split_asked = job.settings.split_ground_truth
-    with ExitStack() as stack:
-        files = [stack.enter_context(rasters.create(p, tile.grid, "uint32", 2)) for p in paths]
-        for band in _walk(job, ground, tile):
-            window = rasters.window_of(band.rows, slice(0, tile.grid.width))
-            for seed, file in zip(seeds, files, strict=True):
-                numbers, lost = claims.take_sides(band, seed.learns, seed.validates, split_asked)
-                file.write(numbers, window=window)
-                seed.lost_to_sides += lost
-                for side in numbers if split_asked else numbers[:1]:
-                    seed.pixels += np.bincount(side.ravel(), minlength=len(seed.pixels) + 1)[1:]
-        for file in files:
-            file.set_band_description(1, "learning")
-            file.set_band_description(2, "validation")
-
-
-def _write_layers(job: Job, ground: Ground, seed: Seed, tile: TileIndex, reference: Path) -> None:
-    """Write the parts of polygons on a tile, one layer a side."""
-    with rasterio.open(reference) as numbers:
-        for band, (artifact, member) in enumerate(
-            ((LEARN_VECTOR, seed.learns), (VAL_VECTOR, seed.validates)), 1
-        ):
-            parts = [
-                (number, part)
-                for number in np.flatnonzero(member).tolist()
-                for whole in shapely.get_parts(ground.frame.geometry.iloc[number])
-                for part in _parts(whole, number + 1, tile, numbers, band)
-            ]
-            path = job.output(artifact, tile=tile.tile, seed=seed.number)
-            _write_layer(path, parts, ground, job.settings, tile.tile)
-
-
-def _parts(
-    geometry: shapely.Geometry,
-    number: int,
-    tile: TileIndex,
-    numbers: rasterio.DatasetReader,
-    band: int,
-) -> list[shapely.Geometry]:
-    """Give the polygons that hold just the pixels of a polygon's part that the tile uses.
-
-    A polygon whose pixels are all used keeps its shape; another one is cut on pixel edges,
-    where no pixel centre lies, so that the layers of all tiles count no pixel twice.
-    """
-    if not geometry.intersects(tile.grid.extent.geom):
-        return []
-    shape = ground_truth.footprint(geometry, tile.grid)
-    rows = slice(max(shape.rows.start, 0), min(shape.rows.stop, tile.grid.height))
-    cols = slice(max(shape.cols.start, 0), min(shape.cols.stop, tile.grid.width))
-    if rows.start >= rows.stop or cols.start >= cols.stop:
-        return []
-    used = shape.within(rows, cols)[1] & (rasters.read(numbers, rows, cols, band) == number)
-    if not used.any():
-        return []
-    if int(used.sum()) == int(shape.mask.sum()):
-        return [geometry]
-    frame = ground_truth.outline(used, grid.crop(tile.grid, rows, cols))
-    cut = ground_truth.polygons_only(shapely.intersection(geometry, frame))
-    return list(shapely.get_parts(cut))
-
-
-def _write_layer(
-    path: Path,
-    parts: list[tuple[int, shapely.Geometry]],
-    ground: Ground,
     settings: Settings,
-    tile: str,
+    bands: Iterable[claims.Band],
+    splits: list[Split],
+    tile: TileIndex,
+    paths: list[Path],
 ) -> None:
-    rows = [number for number, _ in parts]
-    frame = gpd.GeoDataFrame(
-        {
-            settings.data_field.lower(): ground.frame["value"].iloc[rows].to_numpy(),
-            "i2label": np.array([ground.codes[number] for number in rows], np.int32),
-            "polygon": ground.frame["polygon"].iloc[rows].to_numpy(),
-            "originfid": ground.frame["fid"].iloc[rows].to_numpy(np.int64),
-            "tile_o": np.array([tile] * len(rows), object),
-        },
-        geometry=[geometry for _, geometry in parts],
-        crs=settings.proj,
-    )
-    text = any(isinstance(value, str) for value in ground.frame["value"])
-    field_name = settings.data_field.lower()
-    frame[field_name] = frame[field_name].astype(str if text else np.int64)
-    for name in ("polygon", "tile_o"):
-        frame[name] = frame[name].astype(str)
-    with store.writing(path) as temporary:
-        pyogrio.write_dataframe(
-            frame,
-            temporary,
-            driver="SQLite",
-            layer=path.stem.lower(),
-            geometry_type="Polygon",
-            dataset_options={"SPATIALITE": "YES", "INIT_WITH_EPSG": "NO"},
-        )
+    """Write the polygon numbers of the usable pixels of a tile, a raster a split."""
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(rasters.create(path, tile.grid, "uint32", len(one.members)))
+            for path, one in zip(paths, splits, strict=True)
+        ]
+        for band in bands:
+            window = rasters.window_of(band.rows, slice(0, tile.grid.width))
+            for one, file in zip(splits, files, strict=True):
+                numbers = _take(one, band, settings.split_ground_truth)
+                file.write(numbers, window=window)
+        for file in files:
+            for number, name in enumerate(BANDS[: file.count], 1):
+                file.set_band_description(number, name)
 
 
-def _write_table(job: Job, ground: Ground, seed: Seed) -> None:
-    place = [seed.places.get(polygon, ("", "")) for polygon in ground.frame["polygon"]]
+def _take(one: Split, band: claims.Band, split_asked: bool) -> np.ndarray:
+    """Give the pixels of a band to the sides, and count them."""
+    pairs = ((0, 1), (0, 2), (1, 2)) if split_asked else ((0, 2), (1, 2))
+    members = one.members
+    apart = [pair for pair in pairs if pair[1] < len(members)]
+    numbers, lost = claims.take_sides(band, members, apart)
+    one.lost += lost
+    for number, side in enumerate(numbers):
+        if split_asked or number != 1:  # without a split, both sides are one
+            one.pixels += np.bincount(side.ravel(), minlength=len(one.pixels) + 1)[1:]
+    return numbers
+
+
+def _write_table(job: Job, ground: Ground, one: Split) -> None:
+    drawn, folds_of = one.sides, _fold_of(ground)
     table = pd.DataFrame(
         {
-            "number": np.arange(1, len(place) + 1),
+            "number": np.arange(1, len(ground.frame) + 1),
             "polygon": ground.frame["polygon"],
             "originfid": ground.frame["fid"],
             "class": ground.frame["value"],
             "label": ground.codes,
-            "side": [side for side, _ in place],
-            "set": [part for _, part in place],
-            "pixels": seed.pixels,
+            "region": ground.region,
+            "model": drawn.model,
+            "fold": folds_of,
+            "side": drawn.side,
+            "set": drawn.part,
+            "pixels": one.pixels,
         }
     )
-    with store.writing(job.output(POLYGONS, seed=seed.number)) as path:
+    with store.writing(job.output(POLYGONS, fold=one.unit.fold, seed=one.unit.seed)) as path:
         table.to_csv(path, index=False)
 
 
-def _report(ground: Ground, seeds: list[Seed], settings: Settings) -> dict[str, object]:
-    alone = split.single(ground.seen())
-    if alone and settings.split_ground_truth:
-        log.warning(
-            "class %s has one polygon: it is learnt, but not validated, and left out of the scores",
-            ", ".join(alone),
-        )
-    present = {value for value, _ in ground.seen()}
-    absent = sorted({str(value) for value in ground.frame["value"]} - present)
+def _fold_of(ground: Ground) -> np.ndarray:
+    """Give the first fold that holds each polygon out, 0 for none, (polygon,)."""
+    tests = ground.placed.tests
+    if not len(tests):
+        return np.zeros(len(ground.frame), np.int64)
+    return np.where(tests.any(axis=0), tests.argmax(axis=0) + 1, 0)
+
+
+def _write_regions(job: Job, ground: Ground) -> None:
+    """Write which number of the region rasters is which region, and its models."""
+    names = ground.shapes.names if ground.shapes else ("",)
+    rows = [
+        {"number": number, "region": name, "model": model}
+        for number, name in enumerate(names, 1)
+        for model in (ground.models_of(name) if name in ground.parts else ())
+    ]
+    with store.writing(job.output(REGIONS)) as path:
+        pd.DataFrame(rows, columns=["number", "region", "model"]).to_csv(path, index=False)
+
+
+def _report(
+    ground: Ground, tiles: Tiles, splits: list[Split], settings: Settings
+) -> dict[str, object]:
+    alone = ground.alone() if settings.split_ground_truth else []
+    for value, region in alone:
+        where = f" in region {region}" if region else ""
+        log.warning("class %s has one polygon%s: it is learnt, but not validated", value, where)
+    values = ground.frame["value"].astype(str)
+    absent = sorted(set(values) - set(values[(ground.counts > 0) & ground.inside]))
     if absent:
         log.warning("class %s has no usable pixel: it is not mapped", ", ".join(absent))
     return {
         "split": settings.split_ground_truth,
         "classes_without_pixels": absent,
-        "single_polygon_classes": alone if settings.split_ground_truth else [],
+        "single_polygon_classes": [value for value, region in alone if not region],
+        "single_polygon_classes_of_regions": [[value, region] for value, region in alone if region],
         "polygons": len(ground.frame),
         "polygons_without_pixels": int((ground.counts == 0).sum()),
-        "pixels_claimed_by_two_classes": ground.lost_to_classes,
-        "pixels_with_too_few_views": ground.lost_to_clouds,
-        "pixels_claimed_by_both_sides": {str(s.number): s.lost_to_sides for s in seeds},
+        "polygons_outside_regions": int((~ground.inside).sum()),
+        "pixels_claimed_by_two_classes": tiles.lost_to_classes,
+        "pixels_with_too_few_views": tiles.lost_to_clouds,
+        "pixels_claimed_by_both_sides": {
+            str(one.unit.seed): one.lost for one in splits if one.unit.fold == MAIN
+        },
     }
 
 
@@ -329,13 +294,14 @@ STEP = Step(
     settings=Settings,
     per=(),
     inputs=(TILE_INDEX, VIEWS, ENVELOPE),
-    outputs=(LABELS, POLYGONS, REFERENCE, LEARN_VECTOR, VAL_VECTOR, SPLIT_REPORT),
+    outputs=(LABELS, POLYGONS, REFERENCE, LEARN_VECTOR, VAL_VECTOR, SPLIT_REPORT, REGIONS),
     resource="samplesFormatting",
     sources=sources,
     unmoved_by={
-        LABELS: (*SPLIT_KEYS, "runs", TILE_INDEX, VIEWS, ENVELOPE),
+        LABELS: (*SPLIT_KEYS, "runs", *REGION_KEYS, TILE_INDEX, VIEWS, ENVELOPE),
         POLYGONS: ("runs", *labels.LOOKS),
         REFERENCE: ("runs", *labels.LOOKS),
         SPLIT_REPORT: labels.LOOKS,
+        REGIONS: (*SPLIT_KEYS, "runs", *labels.LOOKS, TILE_INDEX, VIEWS, ENVELOPE),
     },
 )

@@ -28,7 +28,7 @@ from .artifacts import (
     RESULTS_TEXT,
     SPLIT_REPORT,
 )
-from .contract import Job, Step
+from .contract import MAIN, Job, Step
 from .labels import Labels
 from .matrix import Matrix
 from .scores import Run, Spread
@@ -60,10 +60,19 @@ def _run(job: Job, seed: int) -> Run:
     parts = [
         Matrix.from_csv(path.read_text(encoding="utf-8"))
         for unit, path in job.every(CONFUSION_TILE).items()
-        if unit.seed == seed
+        if unit.seed == seed and unit.fold == MAIN
     ]
-    notes = model_file.read_card(job.input(MODEL, seed=seed)).training["notes"]
-    return scores.run_of(seed, reduce(add, parts), notes)
+    return scores.run_of(seed, reduce(add, parts), _notes(job, seed))
+
+
+def _notes(job: Job, seed: int) -> list[str]:
+    """Give what the trainings of the map found doubtful, with the region where there are some."""
+    notes = []
+    for unit, path in job.every(MODEL).items():
+        if unit.seed == seed and unit.fold == MAIN:
+            where = f"region {unit.region}: " if unit.region else ""
+            notes += [where + note for note in model_file.read_card(path).training["notes"]]
+    return notes
 
 
 def kind_of(split: Mapping[str, Any]) -> str:
@@ -137,6 +146,12 @@ def _remarks(runs: Sequence[Run], classes: Labels, split: Mapping[str, Any]) -> 
         f"Class {names[value]} has one polygon: learnt, not validated, not in the scores"
         for value in split["single_polygon_classes"]
     ]
+    remarks += [
+        f"Class {names[value]} has one polygon in region {region}: learnt there, not validated"
+        for value, region in split["single_polygon_classes_of_regions"]
+    ]
+    if outside := split["polygons_outside_regions"]:
+        remarks.append(f"Polygons outside of all regions, not used: {outside}")
     both = sum(split["pixels_claimed_by_both_sides"].values())
     counts = {
         "Pixels claimed by polygons of two classes, used by none": split[

@@ -1,4 +1,4 @@
-"""Step 6: the features of the selected pixels of a strip, of all seeds at once."""
+"""Step 6: the features of the selected pixels of a strip, of all seeds and folds at once."""
 
 from __future__ import annotations
 
@@ -33,24 +33,26 @@ class Settings(CubeSettings, grid.StripSettings):
 
 @dataclass(frozen=True)
 class Strip:
-    """A strip of a tile with the marks and polygon numbers of all seeds."""
+    """A strip of a tile with the marks and polygon numbers of all splits (seeds, folds)."""
 
     index: TileIndex
     rows: slice
+    splits: Sequence[str]
+    """Names of the splits, as in the columns of the file."""
     marks: Sequence[rasterio.DatasetReader]
     numbers: Sequence[rasterio.DatasetReader]
 
     def marked(self, rows: slice, cols: slice) -> np.ndarray:
-        """Read the marks of a window, (seed, y, x)."""
+        """Read the marks of a window, (split, y, x)."""
         return np.stack([rasters.read(raster, rows, cols) for raster in self.marks])
 
     def numbered(self, rows: slice, cols: slice) -> np.ndarray:
-        """Read the learning polygons' numbers of a window, (seed, y, x)."""
+        """Read the learning polygons' numbers of a window, (split, y, x)."""
         return np.stack([rasters.read(raster, rows, cols, 1) for raster in self.numbers])
 
 
 def extract(job: Job) -> None:
-    """Write the features of the pixels of a strip that any seed selects."""
+    """Write the features of the pixels of a strip that any split selects, each once."""
     settings: Settings = job.settings
     index = TileIndex.load(job.input(TILE_INDEX))
     chosen = Layout.of(settings)
@@ -62,6 +64,7 @@ def extract(job: Job) -> None:
         strip = Strip(
             index,
             slice(start, stop),
+            [samples_file.split_name(unit) for unit in job.every(SELECTION)],
             [stack.enter_context(rasterio.open(p)) for p in job.every(SELECTION).values()],
             [stack.enter_context(rasterio.open(p)) for p in job.every(REFERENCE).values()],
         )
@@ -74,12 +77,11 @@ def _write_part(path: Path, strip: Strip, axes: samples_file.Axes, chosen: Layou
     """Write the part of one strip; give its number of samples."""
     ranks = _row_starts(strip)
     count = int(ranks[-1])
-    seeds = len(strip.marks)
     columns = {
         "x": samples_file.COLUMNS["x"],
         "y": samples_file.COLUMNS["y"],
-        **{f"set_{seed}": ("u1", "set in this seed, 0 for none") for seed in range(seeds)},
-        **{f"polygon_{seed}": ("u4", "polygon in this seed") for seed in range(seeds)},
+        **{f"set_{name}": ("u1", "set in this split, 0 for none") for name in strip.splits},
+        **{f"polygon_{name}": ("u4", "polygon in this split") for name in strip.splits},
     }
     with samples_file.create(path, axes, count, columns) as file:
         if count:
@@ -123,14 +125,15 @@ def _write_blocks(
             values = {
                 "features": np.ascontiguousarray(cube[:, :, 0].transpose(2, 0, 1)),
                 **_coordinates(window, where),
-                **_per_seed("set", marks[:, where]),
-                **_per_seed("polygon", strip.numbered(rows, cols)[:, where]),
+                **_per_split("set", strip.splits, marks[:, where]),
+                **_per_split("polygon", strip.splits, strip.numbered(rows, cols)[:, where]),
             }
             per_row = where.sum(axis=1)
             places = _places(done[local], per_row)
             for name, column in values.items():
                 _scatter(file[name], places, column)
             done[local] += per_row
+        log.info("%s", reader.counted)
 
 
 def _coordinates(window: grid.GeoBox, where: np.ndarray) -> dict[str, np.ndarray]:
@@ -139,8 +142,8 @@ def _coordinates(window: grid.GeoBox, where: np.ndarray) -> dict[str, np.ndarray
     return {"x": x[cols], "y": y[rows]}
 
 
-def _per_seed(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    return {f"{name}_{seed}": row for seed, row in enumerate(values)}
+def _per_split(name: str, splits: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{name}_{split}": row for split, row in zip(splits, values, strict=True)}
 
 
 def _places(starts: np.ndarray, counts: np.ndarray) -> list[tuple[int, int]]:

@@ -15,6 +15,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from .contract import Unit
+
 CHUNK = 512
 """Samples of a storage chunk."""
 EPOCH = date(1970, 1, 1)
@@ -27,7 +29,17 @@ COLUMNS = {
     "y": ("f8", "y of the pixel centre in the CRS of the run, metres"),
     "tile": ("u2", "tile, see flag_meanings"),
     "set": ("u1", "use by the network, see flag_meanings"),
+    "origin": ("u1", "where its features come from, see flag_meanings"),
 }
+MEASURED, COPIED, SYNTHETIC = 0, 1, 2
+"""Values of the variable `origin`: a pixel of the model's own polygons, a pixel copied from
+another model's, made of measured pixels."""
+ORIGINS = ("measured", "copied", "synthetic")
+
+
+def split_name(unit: Unit) -> str:
+    """Name a split (fold and seed) in the columns of the parts: `seed_0`, `fold_2_seed_0`."""
+    return str(unit.only(("fold", "seed")))
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,19 @@
-"""Strategies and samplers: how many pixels of a class are asked for, and which are picked.
+"""Strategies: how many pixels of a class are asked for, by model.
 
-They have the meaning of OTB's SampleSelection: counts are per class over all tiles together;
-requests above what exists are cut to it.
+They have the meaning of OTB's SampleSelection: counts are per model and class over all tiles
+together; requests above what exists are cut to it. `picker` picks as many.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..errors import InputError
 from .contract import Settings, UserPath
@@ -27,8 +27,8 @@ STRATEGY_KEYS: dict[str, str] = {
 }
 
 
-class SampleSelection(Settings):
-    """The keys of `sample_selection`."""
+class Picks(Settings):
+    """Which pixels of the learning polygons of a model become samples."""
 
     sampler: Literal["random", "periodic"] = Field(
         "random", description="random: a draw without replacement; periodic: one pixel in so many."
@@ -58,9 +58,9 @@ class SampleSelection(Settings):
     )
 
     @model_validator(mode="after")
-    def _keys_agree(self) -> SampleSelection:
+    def _keys_agree(self) -> Any:
         for strategy, name in STRATEGY_KEYS.items():
-            alias = SampleSelection.model_fields[name].alias
+            alias = Picks.model_fields[name].alias
             given = getattr(self, name) is not None
             if given and self.strategy != strategy:
                 raise ValueError(f"{alias} belongs to strategy {strategy}, not {self.strategy}")
@@ -71,6 +71,43 @@ class SampleSelection(Settings):
         return self
 
 
+class ModelPicks(Picks):
+    """One item of `per_model`: all keys of one model."""
+
+    target_model: str = Field(
+        description="Model that it is for: a region, or a part of one (`R1f2`)."
+    )
+
+
+class SampleSelection(Picks):
+    """The keys of `sample_selection`."""
+
+    per_model: tuple[ModelPicks, ...] = Field(
+        (),
+        description="Other choices for some models, each with `target_model`; they replace the "
+        "keys above, of which they take none.",
+    )
+
+    @field_validator("per_model")
+    @classmethod
+    def _once(cls, given: tuple[ModelPicks, ...]) -> tuple[ModelPicks, ...]:
+        names = [picks.target_model for picks in given]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"target_model {name} is given {names.count(name)} times")
+        return given
+
+    def of(self, model: str, region: str) -> Picks:
+        """Give the choice for a model: its own, that of its region, or the one for all."""
+        given: dict[str, Picks] = {picks.target_model: picks for picks in self.per_model}
+        return given.get(model, given.get(region, self))
+
+    @property
+    def files(self) -> list[Path]:
+        """CSV files of strategy byclass."""
+        return [picks.byclass for picks in (self, *self.per_model) if picks.byclass is not None]
+
+
 class SamplingSettings(Settings):
     """The key that chooses the samples."""
 
@@ -79,43 +116,104 @@ class SamplingSettings(Settings):
     )
 
 
-def read_counts(path: Path, codes: Mapping[str, int]) -> dict[int, int]:
-    """Read the file of strategy byclass: `label,count` a line.
+def read_rows(path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of a CSV file that hold something, as (number, cells without blanks).
+
+    Parameters
+    ----------
+    path : Path
+    key : str
+        Key of the configuration that names the file, for messages.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{key}: {path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.startswith("#"):
+            yield number, [cell.strip() for row in csv.reader([line]) for cell in row]
+
+
+def read_counts(
+    path: Path, codes: Mapping[str, int], key: str = "strategy.byclass.in"
+) -> dict[int, int]:
+    """Read a file of numbers by class: `label,count` a line.
 
     Parameters
     ----------
     path : Path
     codes : mapping of label (as text) to class code
+    key : str
+        Key of the configuration that names the file, for messages.
 
     Raises
     ------
     InputError
-        The file cannot be read, or has a line of another form, with its number.
+        The file cannot be read, or has a line of another form or a label again, with its
+        number.
     """
-    try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"strategy.byclass.in: {path} cannot be read: {error}") from error
     counts: dict[int, int] = {}
-    for number, row in enumerate((row for row in rows if row), 1):
-        if len(row) != 2 or row[0].strip() not in codes or not row[1].strip().isdecimal():
+    for number, row in read_rows(path, key):
+        if len(row) != 2 or row[0] not in codes or not row[1].isdecimal():
             raise InputError(
                 f"{path}, line {number}: want 'label,count' with a label of the ground truth, "
                 f"got '{','.join(row)}'"
             )
-        counts[codes[row[0].strip()]] = int(row[1])
+        if codes[row[0]] in counts:
+            raise InputError(f"{path}, line {number}: label {row[0]} is given twice")
+        counts[codes[row[0]]] = int(row[1])
     return counts
 
 
+def problems_of(
+    selection: SampleSelection, models: Collection[str], codes: Mapping[str, int]
+) -> list[str]:
+    """List what is wrong with `sample_selection`, a sentence each, before anything is read.
+
+    Parameters
+    ----------
+    selection : SampleSelection
+    models : collection of str
+        Names of all models, and of all regions that are divided into models.
+    codes : mapping of label (as text) to class code
+    """
+    problems = [
+        f"sample_selection.per_model: {unknown('target_model', picks.target_model, models)}"
+        for picks in selection.per_model
+        if picks.target_model not in models
+    ]
+    for path in dict.fromkeys(selection.files):
+        try:
+            read_counts(path, codes)
+        except InputError as error:
+            problems.append(str(error))
+    return problems
+
+
+def unknown(word: str, name: str, models: Collection[str]) -> str:
+    """Say that a name is none of the models."""
+    return f"{word} {name} is no model of this run; the models are {', '.join(sorted(models))}"
+
+
+def half_up(value: Fraction) -> int:
+    """Round to the nearest whole number, halves up, as OTB does."""
+    return int(value + Fraction(1, 2))
+
+
 def asked(
-    available: Mapping[int, int], settings: SampleSelection, by_class: Mapping[int, int]
+    available: Mapping[int, int], settings: Picks, by_class: Mapping[int, int]
 ) -> dict[int, int]:
     """Give the number of pixels that the strategy asks of each class.
 
     Parameters
     ----------
     available : mapping of class code to number of pixels
-    settings : SampleSelection
+    settings : Picks
     by_class : mapping of class code to number
         Content of the file of strategy byclass; a class without a line asks for none.
     """
@@ -125,11 +223,12 @@ def asked(
     def wish(code: int, count: int) -> int:
         match settings.strategy:
             case "percent":
-                return round(count * (settings.percent or 0))
+                share = float(np.float32(settings.percent or 0))  # OTB holds it in 32 bits
+                return half_up(count * Fraction(share))
             case "constant":
                 return settings.constant_nb or 0
             case "total":
-                return round(count * (settings.total or 0) / whole) if whole else 0
+                return half_up(Fraction(count * (settings.total or 0), whole or 1))
             case "smallest":
                 return least
             case "byclass":
@@ -138,54 +237,3 @@ def asked(
                 return count
 
     return {code: wish(code, count) for code, count in available.items()}
-
-
-@dataclass
-class Picker:
-    """Picks `wanted` of `available` pixels of a class from a list given piece by piece.
-
-    The result depends on the list, not on the pieces' lengths, for the periodic sampler; the
-    random one draws piece by piece, so the pieces are fixed (bands of rows of a tile).
-    """
-
-    available: int
-    wanted: int
-    rng: np.random.Generator
-    periodic: bool
-    jitter: int
-    seen: int = 0
-    picked: int = 0
-    _late: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
-    """A pick that jitter moved behind the pieces given so far."""
-
-    def pick(self, count: int) -> np.ndarray:
-        """Give the positions picked among the next `count` pixels."""
-        chosen = self._every(count) if self.periodic else self._draw(count)
-        self.seen += count
-        self.picked += len(chosen)
-        return chosen
-
-    def _draw(self, count: int) -> np.ndarray:
-        rest = self.available - self.seen
-        left = self.wanted - self.picked
-        if left >= rest:
-            return np.arange(count)
-        share = int(self.rng.hypergeometric(count, rest - count, left)) if count else 0
-        return np.sort(self.rng.choice(count, share, replace=False, shuffle=False))
-
-    def _every(self, count: int) -> np.ndarray:
-        """Pick n of N by a fixed period: pick k is the pixel floor(k * N / n), plus jitter."""
-        total, wanted = self.available, self.wanted
-        if not wanted:
-            return np.zeros(0, int)
-        first = -(-self.seen * wanted // total)
-        behind = -(-(self.seen + count) * wanted // total)
-        numbers = range(first, behind)
-        place = np.array([number * total // wanted for number in numbers], dtype=np.int64)
-        if self.jitter:
-            room = np.array([(k + 1) * total // wanted - k * total // wanted for k in numbers])
-            moves = self.rng.integers(0, np.minimum(room - 1, self.jitter), endpoint=True)
-            place = np.append(self._late, place + moves)
-            here = place < self.seen + count
-            self._late, place = place[~here], place[here]
-        return place - self.seen

@@ -1,8 +1,8 @@
 """Step 5: which pixels of the learning polygons become samples.
 
-Strategies and samplers have the meaning of OTB's SampleSelection: counts are per class over
-all tiles together; requests above what exists are cut to it. The flat list of a class's
-pixels runs over tiles, then rows, then columns.
+Strategies and samplers have the meaning of OTB's SampleSelection: counts are per model and
+class over all tiles together; requests above what exists are cut to it. The flat list of a
+class's pixels in a model runs over tiles, then rows, then columns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import numpy as np
 import pandas as pd
 import rasterio
 
-from . import rasters, sampling, split, store
+from . import draws, polygon_table, rasters, sampling, split, store
 from .artifacts import LABELS, POLYGONS, REFERENCE, SEED_STATISTICS, SELECTION
-from .contract import Job, Step, Unit
+from .contract import MAIN, WHOLE, Job, Step, Unit
 from .labels import Labels
+from .picker import Picker
 from .samples_file import TRAINING, VALIDATION
-from .sampling import Picker, asked
+from .sampling import Picks, asked
 
 log = logging.getLogger(__name__)
 
@@ -31,41 +33,104 @@ class Settings(split.SeedSettings, sampling.SamplingSettings):
     """Keys that the step uses."""
 
 
+@dataclass(frozen=True)
+class Group:
+    """The pixels of one class that teach one model."""
+
+    model: str
+    code: int
+    available: int
+    """Learning pixels over all tiles."""
+    wanted: int
+    """Pixels that the strategy asks for."""
+
+    @property
+    def taken(self) -> int:
+        """Pixels that become samples."""
+        return min(self.available, self.wanted)
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a polygon number stands for: arrays of (polygon + 1,), number 0 is no polygon."""
+
+    models: list[str]
+    codes: list[int]
+    group: np.ndarray
+    """Number of the group, `model * len(codes) + class`; -1 for what teaches no model."""
+    mark: np.ndarray
+    """training or validation of the network, uint8."""
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> Members:
+        """Give each polygon of a table its group, numbered model by model, class by class."""
+        models, codes = polygon_table.models(table), sorted(set(table["label"]))
+        model = table["model"].map({name: place for place, name in enumerate(models)})
+        code = table["label"].map({code: place for place, code in enumerate(codes)})
+        group = (model * len(codes) + code).fillna(-1).to_numpy(np.int64)
+        marks = {"training": TRAINING, "validation": VALIDATION}
+        mark = table["set"].map(marks).fillna(0).to_numpy(np.uint8)
+        return cls(models, codes, np.append(-1, group), np.append(np.uint8(0), mark))
+
+
 def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
-    """Give the CSV file of strategy byclass, where there is one."""
-    path = settings.sample_selection.byclass
-    return () if path is None else (path,)
+    """Give the CSV files of strategy byclass, where there are any."""
+    return tuple(dict.fromkeys(settings.sample_selection.files))
 
 
 def select(job: Job) -> None:
     """Write the selected pixels of each tile and the statistics of the classes."""
-    settings: Settings = job.settings
-    seed = int(job.unit.seed or 0)
-    table = pd.read_csv(job.input(POLYGONS), dtype={"class": str, "set": str})
-    codes = np.append(0, table["label"].to_numpy(np.int64))
-    marks = np.append(0, [_mark(part) for part in table["set"]]).astype(np.uint8)
-    available = _available(job, codes)
-    wanted = asked(available, settings.sample_selection, _counts(settings, job))
-    taken = {code: min(wanted[code], count) for code, count in available.items()}
-    pickers = {
-        code: Picker(
-            available[code],
-            taken[code],
-            np.random.default_rng([(settings.random_seed or 0) + seed, code]),
-            settings.sample_selection.sampler == "periodic",
-            settings.sample_selection.jitter,
-        )
-        for code in available
-    }
+    table = polygon_table.read(job.input(POLYGONS))
+    members = Members.of(table)
+    groups = _groups(job, members, polygon_table.regions(table))
+    pickers = [_picker(group, job, polygon_table.regions(table)) for group in groups]
     with ExitStack() as stack:
         for tile, path in _references(job):
             target = stack.enter_context(store.writing(job.output(SELECTION, tile=tile)))
-            _write_tile(path, target, pickers, codes, marks)
-    _write_statistics(job, available, wanted, pickers)
+            _write_tile(path, target, pickers, members)
+    _write_statistics(job, groups)
 
 
-def _mark(part: object) -> int:
-    return {"training": TRAINING, "validation": VALIDATION}.get(str(part), 0)
+def _groups(job: Job, members: Members, regions: Mapping[str, str]) -> list[Group]:
+    """Count the learning pixels of each group and ask for as many as its strategy says."""
+    selection: sampling.SampleSelection = job.settings.sample_selection
+    counts = _available(job, members).reshape(len(members.models), len(members.codes))
+    groups = []
+    for model, row in zip(members.models, counts.tolist(), strict=True):
+        picks = _picks(selection, model, regions)
+        available = dict(zip(members.codes, row, strict=True))
+        wanted = asked(available, picks, _numbers(picks, job))
+        groups += [Group(model, code, available[code], wanted[code]) for code in members.codes]
+    return groups
+
+
+def _picks(
+    selection: sampling.SampleSelection, model: str, regions: Mapping[str, str]
+) -> sampling.Picks:
+    region = regions.get(model, model)
+    return selection.of(polygon_table.told(model), polygon_table.told(region))
+
+
+def _picker(group: Group, job: Job, regions: Mapping[str, str]) -> Picker:
+    picks = _picks(job.settings.sample_selection, group.model, regions)
+    return Picker(
+        group.available,
+        group.taken,
+        _generator(group, job.unit, job.settings.random_seed or 0),
+        picks.sampler == "periodic",
+        picks.jitter,
+    )
+
+
+def _generator(group: Group, unit: Unit, random_seed: int) -> np.random.Generator:
+    """Give the generator of a group's draw.
+
+    That of a run without regions and folds is what it was before there were any.
+    """
+    seed, fold = random_seed + int(unit.seed or 0), int(unit.fold or MAIN)
+    if (group.model, fold) == (WHOLE, MAIN):
+        return np.random.default_rng([seed, group.code])
+    return draws.generator("selection", seed, fold, group.model, group.code)
 
 
 def _references(job: Job) -> Iterator[tuple[str, Path]]:
@@ -73,24 +138,26 @@ def _references(job: Job) -> Iterator[tuple[str, Path]]:
         yield str(unit.tile), path
 
 
-def _counts(settings: Settings, job: Job) -> dict[int, int]:
+def _numbers(picks: Picks, job: Job) -> dict[int, int]:
     """Give the numbers of strategy byclass by class code; none for another strategy."""
-    path = settings.sample_selection.byclass
-    if path is None:
+    if picks.byclass is None:
         return {}
     classes = Labels.load(job.input(LABELS)).classes
-    return sampling.read_counts(path, {label.value: label.code for label in classes})
+    return sampling.read_counts(picks.byclass, {label.value: label.code for label in classes})
 
 
-def _available(job: Job, codes: np.ndarray) -> dict[int, int]:
-    """Count the learning pixels of each class that has a polygon, over all tiles."""
-    counts = np.zeros(len(codes), np.int64)
+def _available(job: Job, members: Members) -> np.ndarray:
+    """Count the learning pixels of each group over all tiles, (group,)."""
+    counts = np.zeros(len(members.group), np.int64)
     for _, path in _references(job):
         with rasterio.open(path) as raster:
             for rows, cols in _bands(raster):
                 numbers = rasters.read(raster, rows, cols, 1)
-                counts += np.bincount(numbers.ravel(), minlength=len(codes))
-    return {int(code): int(counts[codes == code].sum()) for code in np.unique(codes) if code != 0}
+                counts += np.bincount(numbers.ravel(), minlength=len(counts))
+    teaches = members.group >= 0
+    found = np.zeros(len(members.models) * len(members.codes), np.int64)
+    np.add.at(found, members.group[teaches], counts[teaches])
+    return found
 
 
 def _bands(raster: rasterio.DatasetReader) -> Iterator[tuple[slice, slice]]:
@@ -98,35 +165,26 @@ def _bands(raster: rasterio.DatasetReader) -> Iterator[tuple[slice, slice]]:
         yield slice(row, min(row + rasters.TILE, raster.height)), slice(0, raster.width)
 
 
-def _write_tile(
-    reference: Path,
-    target: Path,
-    pickers: Mapping[int, Picker],
-    codes: np.ndarray,
-    marks: np.ndarray,
-) -> None:
+def _write_tile(reference: Path, target: Path, pickers: list[Picker], members: Members) -> None:
     """Write the marks of the picked pixels of one tile."""
     with rasterio.open(reference) as raster:
         profile: dict[str, Any] = {**raster.profile, "dtype": "uint8", "count": 1}
         with rasterio.open(target, "w", **profile) as output:
             for rows, cols in _bands(raster):
                 numbers = rasters.read(raster, rows, cols, 1)
-                picked = pick_band(numbers, pickers, codes, marks)
+                picked = pick_band(numbers, pickers, members)
                 output.write(picked, 1, window=rasters.window_of(rows, cols))
 
 
-def pick_band(
-    numbers: np.ndarray, pickers: Mapping[int, Picker], codes: np.ndarray, marks: np.ndarray
-) -> np.ndarray:
+def pick_band(numbers: np.ndarray, pickers: list[Picker], members: Members) -> np.ndarray:
     """Pick pixels of a band of rows.
 
     Parameters
     ----------
     numbers : ndarray of uint32, (rows, columns)
         Polygon numbers, 0 for none.
-    pickers : mapping of class code to Picker
-    codes, marks : ndarray, (polygons + 1,)
-        Class code and mark (training or validation) of each polygon number.
+    pickers : list of Picker, by number of the group
+    members : Members
 
     Returns
     -------
@@ -134,37 +192,39 @@ def pick_band(
         The mark of each picked pixel, else 0.
     """
     flat = numbers.ravel()
-    places = np.flatnonzero(flat)
-    classes = codes[flat[places]]
+    groups = members.group[flat]
+    places = np.flatnonzero(groups >= 0)
+    groups = groups[places]
     picked = np.zeros(flat.shape, np.uint8)
-    for code in np.unique(classes).tolist():
-        members = places[classes == code]
-        chosen = members[pickers[code].pick(len(members))]
-        picked[chosen] = marks[flat[chosen]]
+    for group in np.unique(groups).tolist():
+        mine = places[groups == group]
+        chosen = mine[pickers[group].pick(len(mine))]
+        picked[chosen] = members.mark[flat[chosen]]
     return picked.reshape(numbers.shape)
 
 
-def _write_statistics(
-    job: Job,
-    available: Mapping[int, int],
-    wanted: Mapping[int, int],
-    pickers: Mapping[int, Picker],
-) -> None:
+def _write_statistics(job: Job, groups: list[Group]) -> None:
     names = {label.code: label.name for label in Labels.load(job.input(LABELS)).classes}
     rows = [
         {
-            "model": "1",
+            "model": polygon_table.told(group.model),
+            "fold": job.unit.fold or MAIN,
             "seed": job.unit.seed,
-            "class": names[code],
-            "label": code,
-            "available": available[code],
-            "asked": wanted[code],
-            "taken": pickers[code].picked,
+            "class": names[group.code],
+            "label": group.code,
+            "available": group.available,
+            "asked": group.wanted,
+            "taken": group.taken,
         }
-        for code in sorted(available)
+        for group in groups
     ]
-    for row in rows:
-        log.info("class %(label)s (%(class)s): %(taken)s of %(available)s pixels", row)
+    for group, row in zip(groups, rows, strict=True):
+        words = "class %(label)s (%(class)s): %(taken)s of %(available)s pixels"
+        if group.model == WHOLE:
+            log.info(words, row)
+        else:
+            level = logging.INFO if group.taken else logging.WARNING
+            log.log(level, f"model %(model)s, {words}", row)
     with store.writing(job.output(SEED_STATISTICS)) as path:
         pd.DataFrame(rows).to_csv(path, index=False)
 
@@ -175,7 +235,7 @@ STEP = Step(
     title="select the pixels that become samples",
     run=select,
     settings=Settings,
-    per=("seed",),
+    per=("fold", "seed"),
     inputs=(REFERENCE, POLYGONS, LABELS),
     outputs=(SELECTION, SEED_STATISTICS),
     resource="samplesSelection",

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from .contract import Settings
 
+NOWHERE: Mapping[str, str] = {}
 NETWORK_RATIO = 0.8
 """Share of the learning polygons of a class that train the network; the rest monitors it."""
 
@@ -34,6 +35,17 @@ class RunsSettings(Settings):
     runs: int = Field(1, ge=1, description="Random splits; each trains, maps and validates.")
 
 
+class SplitSettings(SeedSettings):
+    """The keys that split the polygons."""
+
+    split_ground_truth: bool = Field(
+        True, description="False: all polygons learn and validate (scores are resubstitution)."
+    )
+    ratio: float = Field(
+        0.5, gt=0, lt=1, description="Share of the polygons of each class that learn."
+    )
+
+
 def share(count: int, ratio: float) -> int:
     """Give how many of `count` polygons go to the first side.
 
@@ -46,9 +58,13 @@ def share(count: int, ratio: float) -> int:
 
 
 def first_side(
-    polygons: Iterable[tuple[str, str]], ratio: float, seed: int, purpose: str
+    polygons: Iterable[tuple[str, str]],
+    ratio: float,
+    seed: int,
+    purpose: str,
+    region_of: Mapping[str, str] = NOWHERE,
 ) -> set[str]:
-    """Draw the polygons of the first side, class by class.
+    """Draw the polygons of the first side, class by class and region by region.
 
     Parameters
     ----------
@@ -59,17 +75,19 @@ def first_side(
         random_seed + run.
     purpose : str
         Makes draws for two purposes independent of each other.
+    region_of : mapping of identifier to region
+        A polygon without an entry belongs to none.
 
     Returns
     -------
     set of str
         Identifiers.
     """
-    classes: dict[str, list[str]] = {}
+    strata: dict[tuple[str, str], list[str]] = {}
     for value, polygon in polygons:
-        classes.setdefault(value, []).append(polygon)
+        strata.setdefault((value, region_of.get(polygon, "")), []).append(polygon)
     drawn: set[str] = set()
-    for value, members in classes.items():
+    for (value, _), members in strata.items():
         ranked = sorted(members, key=lambda polygon: _rank(seed, value, polygon, purpose))
         drawn.update(ranked[: share(len(ranked), ratio)])
     return drawn
@@ -79,18 +97,22 @@ def _rank(seed: int, value: str, polygon: str, purpose: str) -> str:
     return hashlib.sha256(f"{purpose}|{seed}|{value}|{polygon}".encode()).hexdigest()
 
 
-def single(polygons: Sequence[tuple[str, str]]) -> list[str]:
-    """Name the classes that have one polygon only."""
-    counts: dict[str, int] = {}
-    for value, _ in polygons:
-        counts[value] = counts.get(value, 0) + 1
-    return sorted(value for value, count in counts.items() if count == 1)
-
-
 def sides(
-    polygons: Sequence[tuple[str, str]], ratio: float, seed: int, split: bool
+    polygons: Sequence[tuple[str, str]],
+    ratio: float,
+    seed: int,
+    split: bool,
+    region_of: Mapping[str, str] = NOWHERE,
 ) -> Mapping[str, tuple[str, str]]:
     """Place every polygon.
+
+    Parameters
+    ----------
+    polygons : sequence of (class value, polygon identifier)
+    ratio, seed, region_of
+        As of `first_side`.
+    split : bool
+        False: all learn and validate.
 
     Returns
     -------
@@ -98,9 +120,11 @@ def sides(
         side: learning, validation or, without a split, both; set: training or validation of
         the network, empty for polygons that teach nothing.
     """
-    learning = {p for _, p in polygons} if not split else first_side(polygons, ratio, seed, "side")
+    learning = {polygon for _, polygon in polygons}
+    if split:
+        learning = first_side(polygons, ratio, seed, "side", region_of)
     learners = [(value, polygon) for value, polygon in polygons if polygon in learning]
-    training = first_side(learners, NETWORK_RATIO, seed, "network")
+    training = first_side(learners, NETWORK_RATIO, seed, "network", region_of)
 
     def place(polygon: str) -> tuple[str, str]:
         if polygon not in learning:

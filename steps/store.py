@@ -242,9 +242,11 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
     ".tif": _check_raster,
     ".nc": _check_netcdf,
     ".sqlite": _check_vector,
+    ".gpkg": _check_vector,
     ".safetensors": _check_model,
     ".png": _check_figure,
     ".json": lambda path: read_json(path),
     ".xml": _check_xml,
+    ".qml": _check_xml,
 }
 _GAPS: dict[str, Callable[[Path], str | None]] = {".tif": _raster_gap, ".nc": _netcdf_gap}

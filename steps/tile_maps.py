@@ -18,7 +18,7 @@ from .artifacts import (
     PROBABILITY_TILE,
     TILE_INDEX,
 )
-from .contract import Artifact, Job, Step
+from .contract import Artifact, Job, Step, Unit
 from .tile import TileIndex
 
 PAIRS = {
@@ -33,18 +33,18 @@ class Settings(grid.StripSettings):
 
 
 def join(job: Job) -> None:
-    """Write the maps of a tile, of every seed and kind."""
+    """Write the maps of a tile, of every fold, seed and kind."""
     index = TileIndex.load(job.input(TILE_INDEX))
     strips = grid.strips(index.grid.height, job.settings.number_of_chunks)
     for file in job.outputs:
-        parts = strip_paths(job, PAIRS[file.artifact], file.unit.seed)
+        parts = strip_paths(job, PAIRS[file.artifact], file.unit)
         with store.writing(job.root / file.path) as path:
             _write(path, index.grid, strips, parts)
 
 
-def strip_paths(job: Job, artifact: Artifact, seed: int | None) -> list[Path]:
-    """Give the files of a seed's strips, from north to south."""
-    return [path for unit, path in job.every(artifact).items() if unit.seed == seed]
+def strip_paths(job: Job, artifact: Artifact, wanted: Unit) -> list[Path]:
+    """Give the files of the strips of a tile, a fold and a seed, from north to south."""
+    return [path for unit, path in job.every(artifact).items() if unit.agrees(wanted)]
 
 
 def _write(path: Path, gbox: grid.GeoBox, strips: list[tuple[int, int]], parts: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Step 8: train one network for one seed and one hyperparameter pair.
+"""Step 8: train one network for one region, fold, seed and hyperparameter pair.
 
 The training runs in a process of its own (``python -m i2lc.steps.training``): a worker of
 dask is daemonic, and a DataLoader with workers fails in one; a training that holds the
@@ -143,6 +143,8 @@ def train(job: Job) -> None:
             "samples": str(job.input(SAMPLES)),
             "model": str(model),
             "history": str(history),
+            "region": job.unit.region,
+            "fold": job.unit.fold,
             "seed": job.unit.seed,
             "hyp": job.unit.hyp,
             "num_workers": workers,
@@ -235,8 +237,7 @@ def fit_samples(order: dict[str, Any]) -> None:
     for note in notes:
         log.warning("%s", note)
     record = {
-        "seed": order["seed"],
-        "hyp": order["hyp"],
+        **{axis: order[axis] for axis in ("region", "fold", "seed", "hyp")},
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "samples": {"training": len(training), "validation": len(validation)},
@@ -357,7 +358,7 @@ STEP = Step(
     title="train a network for each hyperparameter pair",
     run=train,
     settings=Settings,
-    per=("seed", "hyp"),
+    per=("region", "fold", "seed", "hyp"),
     inputs=(SAMPLES,),
     outputs=(MODEL_HYP, HISTORY),
     resource="training",

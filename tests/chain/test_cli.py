@@ -16,7 +16,7 @@ from i2lc.chain import run as runs
 from i2lc.chain.task import Order, Outcome, execute
 
 Capture = pytest.CaptureFixture[str]
-STEPS = [step.name for step in recipe.STEPS]
+STEPS = [step.name for step in recipe.land_cover()]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from i2lc.chain import config, kinds
 from i2lc.chain.config import Config
 from i2lc.errors import ConfigError
+from i2lc.steps.folds import Folds
 from i2lc.steps.grid import LatticeSettings
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +181,7 @@ def test_the_values_of_the_seed_arrive_in_the_settings(tmp_path: Path) -> None:
         "total": None,
         "byclass": None,
         "jitter": 0,
+        "per_model": (),
     }
     learning = step["training"]["deep_learning_parameters"]
     assert (learning["dl_name"], learning["epochs"], learning["num_workers"]) == (
@@ -268,6 +271,24 @@ def test_resolved_gives_every_key_and_loads_again(tmp_path: Path) -> None:
     assert (again.run, again.units, again.steps) == (made.run, made.units, made.steps)
 
 
+def test_regions_and_folds_resolve_and_load_again(tmp_path: Path) -> None:
+    made = load(
+        tmp_path,
+        minimal(
+            ' region_path : "regions.shp"',
+            'arg_train : { folds : { by : "tile", buffer : 30 } }\n'
+            'arg_classification : { classif_mode : "fusion", '
+            'no_label_management : "learningPriority" }',
+        ),
+    )
+    resolved = made.resolved()
+    assert resolved["chain"]["folds"] == resolved["arg_train"]["folds"]
+    assert (resolved["chain"]["folds"]["by"], resolved["chain"]["folds"]["buffer"]) == ("tile", 30)
+    assert resolved["arg_classification"]["no_label_management"] == "learningPriority"
+    again = load(tmp_path, json.dumps(resolved), "resolved.yaml")
+    assert (again.run, again.units, again.steps) == (made.run, made.units, made.steps)
+
+
 # What is refused. The first line after the nine of section chain is line 10.
 
 CHAIN_KEYS = ", ".join(sorted(config.SECTIONS["chain"]))
@@ -276,7 +297,7 @@ IN_CHAIN = {
     " outptu : 1": f"line 10: unknown key chain.outptu; the keys of chain are {CHAIN_KEYS}",
     " epochs : 3": "line 10: unknown key chain.epochs; it belongs in section "
     "arg_train.deep_learning_parameters",
-    ' region_path : "x"': "line 10: chain.region_path is a parameter of iota2 that i2lc does not "
+    ' user_feat_path : "x"': "line 10: chain.user_feat_path is a parameter of iota2 that i2lc does not "
     "support yet",
     " ratio : 1.5": "line 10: chain.ratio: got 1.5, expected a number above 0 and below 1",
     " ratio : 0": "line 10: chain.ratio: got 0, expected a number above 0 and below 1",
@@ -363,6 +384,15 @@ IN_SECTIONS = {
     "expected a number above 0 or None",
     "python_data_managing : { number_of_chunks : 0 }": "line 11: "
     "python_data_managing.number_of_chunks: got 0, expected a whole number 1 or more",
+    'arg_classification : { no_label_management : "learningPriority" }': "line 11: "
+    "no_label_management belongs to classif_mode fusion, not separate: drop it, or choose fusion",
+    'arg_classification : { classif_mode : "fusion" }': "line 11: classif_mode fusion needs "
+    "region_path: give it, or choose separate",
+    'arg_train : { folds : { by : "tile", output : "scores" } }\n'
+    "arg_classification : { enable_probability_map : True }": "line 12: enable_probability_map "
+    'asks for a map, but folds asks for scores alone (output : "scores"): drop one of them',
+    'arg_train : { folds : {\n by : "block" } }': "line 11: arg_train.folds: by block needs k and "
+    "block_size",
 }
 
 
@@ -585,11 +615,17 @@ def test_every_key_has_a_model_a_section_and_a_description() -> None:
 def test_nested_sections_are_named_with_dots() -> None:
     supported = config.supported()
     assert set(supported) - set(config.SECTIONS) == {
+        "chain.folds",
+        "arg_train.folds",
         "arg_train.sample_selection",
+        "arg_train.sample_selection.per_model",
+        "arg_train.sample_augmentation",
         "arg_train.deep_learning_parameters",
         "arg_train.deep_learning_parameters.hyperparameters_solver",
     }
     assert "strategy.constant.nb" in supported["arg_train.sample_selection"]
+    assert supported["chain.folds"] == supported["arg_train.folds"]
+    assert "block_size" in supported["chain.folds"]
 
 
 def test_one_resolution_counts_for_both_axes() -> None:
@@ -644,7 +680,10 @@ def test_the_template_names_every_key_below_a_comment() -> None:
 
 def test_the_values_behind_a_hash_in_the_template_load_too(tmp_path: Path) -> None:
     lines = (ROOT / "config_templates" / "land_cover.cfg").read_text().splitlines()
-    clash = ("strategy.percent", "strategy.total", "strategy.byclass", "start_date", "end_date")
+    clash = (
+        *("strategy.percent", "strategy.total", "strategy.by", "start_date", "end_date"),
+        *("# field :", "# test_vectors :"),
+    )
     opened = [
         line.replace("# ", "", 1)
         if re.match(r'\s*# ("[\w.]+"|\w+) : ', line) and not any(word in line for word in clash)
@@ -653,6 +692,8 @@ def test_the_values_behind_a_hash_in_the_template_load_too(tmp_path: Path) -> No
     ]
     made = load(tmp_path, "\n".join(opened))
     assert made.run.extract_bands is True
+    assert made.units.folds == Folds(by="block", k=5, block_size=5000, buffer=500)
+    assert made.units.classif_mode == "fusion"
     learning = made.steps["training"].model_dump()["deep_learning_parameters"]
     assert learning["dl_parameters"] == {"hidden_sizes": [240, 69, 69]}
 

@@ -302,7 +302,7 @@ def landscape(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def planned(path: Path) -> tuple[Graph, dict[str, Fingerprint], Config]:
     loaded = config.load(path)
-    made = graph.build(recipe.land_cover(False, False), units.plan(loaded.units))
+    made = graph.build(recipe.land_cover(), units.plan(loaded.units))
     return made, ledger.fingerprints(made, loaded.steps), loaded
 
 

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import toy
 
 from i2lc.chain import graph, recipe
 from i2lc.chain.graph import Graph
+from i2lc.chain.recipe import Asked
 from i2lc.chain.units import Units
 from i2lc.errors import GraphError
 from i2lc.steps import artifacts
-from i2lc.steps.contract import Artifact, File, Step, Unit
+from i2lc.steps.contract import Artifact, File, Unit
 
 ALL = [value for value in vars(artifacts).values() if isinstance(value, Artifact)]
-FOUR = [(False, False), (True, False), (False, True), (True, True)]
+BOTH = Asked(probabilities=True, probability_mosaic=True)
+EVERYTHING = replace(BOTH, regions=True, augmentation=True, folds=True)
+SCORES = Asked(regions=True, augmentation=True, folds=True, maps=False)
 SMALL = Units(
     strips={"T31TCJ": 2, "T31TDJ": 2}, sampled={"T31TCJ": [0], "T31TDJ": [0, 1]}, seeds=2, pairs=3
 )
+LARGE = replace(SMALL, models=("A", "Bf1", "Bf2"), folds=(0, 1, 2))
+ASKED = [
+    (Asked(), SMALL),
+    (Asked(probabilities=True), SMALL),
+    (Asked(probability_mosaic=True), SMALL),
+    (BOTH, SMALL),
+    (Asked(regions=True), replace(SMALL, models=("A", "B"))),
+    (Asked(augmentation=True), SMALL),
+    (Asked(folds=True), replace(SMALL, folds=(0, 1, 2))),
+    (EVERYTHING, LARGE),
+    (SCORES, replace(LARGE, folds=(1, 2))),
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +44,13 @@ def made() -> Graph:
 
 @pytest.fixture(scope="module")
 def real() -> Graph:
-    return graph.build(recipe.land_cover(True, True), SMALL)
+    return graph.build(recipe.land_cover(BOTH), SMALL)
+
+
+@pytest.fixture(scope="module")
+def full() -> Graph:
+    """All axes: three models, two folds."""
+    return graph.build(recipe.land_cover(EVERYTHING), LARGE)
 
 
 def before(made: Graph, name: str) -> list[str]:
@@ -131,9 +153,9 @@ def test_a_unit_without_an_axis_of_the_path_is_an_error() -> None:
 # The recipe of i2lc.
 
 
-@pytest.mark.parametrize("asked", FOUR)
-def test_each_artifact_that_is_read_is_written_by_one_step(asked: tuple[bool, bool]) -> None:
-    steps = recipe.land_cover(*asked)
+@pytest.mark.parametrize(("asked", "units"), ASKED)
+def test_each_artifact_that_is_read_is_written_by_one_step(asked: Asked, units: Units) -> None:
+    steps = recipe.land_cover(asked)
     written = [artifact for step in steps for artifact in step.outputs]
     assert len(written) == len(set(written))
     for step in steps:
@@ -141,33 +163,19 @@ def test_each_artifact_that_is_read_is_written_by_one_step(asked: tuple[bool, bo
         order = steps.index(step)
         earlier = {artifact for known in steps[:order] for artifact in known.outputs}
         assert set(step.inputs) <= earlier, f"{step.name} stands before a step that it reads"
-    assert graph.build(steps, SMALL).edges.number_of_nodes()
+    built = graph.build(steps, units)
+    files = [file.path for task in built.tasks.values() for file in task.outputs]
+    assert len(files) == len(set(files)) == len(built.producers)
+    for task in built.tasks.values():
+        assert {file.artifact for file in task.inputs} == set(task.step.inputs), task.name
 
 
 def test_the_page_of_artifacts_has_none_to_spare() -> None:
-    written = {artifact for step in recipe.land_cover(True, True) for artifact in step.outputs}
+    written = {artifact for step in recipe.land_cover(EVERYTHING) for artifact in step.outputs}
     assert written == set(ALL)
     assert len({artifact.name for artifact in ALL}) == len(ALL)
     assert len({artifact.pattern for artifact in ALL}) == len(ALL)
     assert all(artifact.about for artifact in ALL)
-
-
-def test_probabilities_change_the_recipe() -> None:
-    def extra(asked: tuple[bool, bool]) -> set[str]:
-        def outputs(steps: Sequence[Step]) -> set[Artifact]:
-            return {artifact for step in steps for artifact in step.outputs}
-
-        return {a.name for a in outputs(recipe.land_cover(*asked)) - outputs(recipe.STEPS)}
-
-    tiles = {"probabilities of a strip", "probabilities of a tile"}
-    assert [extra(asked) for asked in FOUR] == [
-        set(),
-        tiles,
-        {*tiles, "probability map"},
-        {*tiles, "probability map"},
-    ]
-    names = [[step.name for step in recipe.land_cover(*asked)] for asked in FOUR]
-    assert names == [[step.name for step in recipe.STEPS]] * 4
 
 
 def test_names_and_groups_of_the_steps() -> None:
@@ -176,11 +184,6 @@ def test_names_and_groups_of_the_steps() -> None:
     groups = [recipe.GROUPS.index(step.group) for step in recipe.STEPS]
     assert groups == sorted(groups)
     assert set(groups) == set(range(len(recipe.GROUPS)))
-
-
-def test_no_two_tasks_write_one_file(real: Graph) -> None:
-    files = [file.path for task in real.tasks.values() for file in task.outputs]
-    assert len(files) == len(set(files)) == len(real.producers)
 
 
 def test_edges_of_the_chain(real: Graph) -> None:
@@ -207,3 +210,43 @@ def test_edges_of_the_chain(real: Graph) -> None:
     ]
     assert "mosaic/seed_0" in before(real, "confusion/T31TCJ_seed_0")
     assert "mosaic/seed_1" not in before(real, "confusion/T31TCJ_seed_0")
+
+
+def test_edges_between_regions_and_folds(full: Graph) -> None:
+    unit = "region_Bf1_fold_2_seed_1"
+    assert before(full, "selection/fold_2_seed_1") == ["polygons/all"]
+    assert before(full, f"augmentation/{unit}") == [f"merge_samples/{unit}", "polygons/all"]
+    assert before(full, f"training/{unit}_hyp_0") == [f"augmentation/{unit}"]
+    assert before(full, f"model_choice/{unit}") == [f"training/{unit}_hyp_{k}" for k in range(3)]
+    assert before(full, "proof/fold_2_seed_1") == [
+        *(f"augmentation/region_{name}_fold_2_seed_1" for name in ("A", "Bf1", "Bf2")),
+        "polygons/all",
+    ]
+    assert before(full, "confusion/T31TCJ_fold_1_seed_0") == [
+        "mosaic/fold_1_seed_0",
+        "polygons/all",
+    ]
+    assert before(full, "confusion/T31TCJ_seed_0") == ["mosaic/seed_0", "polygons/all"]
+
+
+def test_one_pass_over_a_strip_serves_all_models(full: Graph) -> None:
+    task = full.tasks["classification/T31TDJ_strip_1"]
+    assert len([file for file in task.inputs if file.artifact is artifacts.MODEL]) == 3 * 3 * 2
+    assert len([file for file in task.outputs if file.artifact is artifacts.LABEL_STRIP]) == 3 * 2
+    assert "region_maps/T31TDJ" in before(full, task.name)
+    samples = full.tasks["samples/T31TDJ_strip_1"]
+    assert len([file for file in samples.inputs if file.artifact is artifacts.SELECTION]) == 3 * 2
+    assert paths(samples.outputs) == ["learningSamples/parts/T31TDJ_SUBREGION_1_samples.nc"]
+
+
+def test_without_maps_the_strips_with_polygons_alone_are_predicted() -> None:
+    made = graph.build(recipe.land_cover(SCORES), replace(LARGE, folds=(1, 2)))
+    predicted = [name for name in made.tasks if name.startswith("classification/")]
+    assert predicted == [
+        f"classification/{strip}" for strip in ("T31TCJ_strip_0", "T31TDJ_strip_0", "T31TDJ_strip_1")
+    ]
+    assert before(made, "confusion/T31TCJ_fold_1_seed_0") == [
+        "classification/T31TCJ_strip_0",
+        "polygons/all",
+    ]
+    assert not [name for name in made.tasks if name.startswith("selection/seed")]

@@ -20,7 +20,7 @@ from i2lc.chain import config, differences, graph, ledger, recipe, sources, unit
 from i2lc.chain.ledger import Fingerprint
 from i2lc.steps.contract import Settings, Step, Unit
 
-ORDER = [step.name for step in recipe.STEPS]
+ORDER = [step.name for step in recipe.land_cover()]
 PIXEL_STEPS = {"check_inputs", "tile_index", "envelopes", "polygons"}
 SAMPLING = {*PIXEL_STEPS, "selection", "class_statistics"}
 
@@ -37,8 +37,7 @@ def base(landscape: Path) -> dict[str, str]:
 
 def digests(path: Path) -> dict[str, str]:
     loaded = config.load(path)
-    steps = recipe.land_cover(probabilities=False, probability_mosaic=False)
-    made = graph.build(steps, units.plan(loaded.units))
+    made = graph.build(recipe.land_cover(), units.plan(loaded.units))
     return {name: found.digest for name, found in ledger.fingerprints(made, loaded.steps).items()}
 
 
@@ -122,7 +121,7 @@ def test_the_nomenclature_counts_by_content(landscape: Path, base: dict[str, str
 
 def test_what_a_task_reads_is_in_its_fingerprint(landscape: Path) -> None:
     loaded = config.load(landscape)
-    made = graph.build(recipe.STEPS, units.plan(loaded.units))
+    made = graph.build(recipe.land_cover(), units.plan(loaded.units))
     found = ledger.fingerprints(made, loaded.steps)
     training = found["training/seed_0_hyp_0"]
     merged = found["merge_samples/seed_0"].digest[: ledger.SHORT]
@@ -365,7 +364,7 @@ def test_many_inputs_stand_in_the_first_record_only(tmp_path: Path) -> None:
 
 def test_a_fingerprint_is_small_to_send(landscape: Path) -> None:
     loaded = config.load(landscape)
-    made = graph.build(recipe.STEPS, units.plan(loaded.units))
+    made = graph.build(recipe.land_cover(), units.plan(loaded.units))
     found = ledger.fingerprints(made, loaded.steps)
     name = next(name for name in found if name.startswith("classification"))
     assert len(pickle.dumps(found[name])) < 5_000

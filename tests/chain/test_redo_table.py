@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import pytest
+import shapely
 from conftest import tiny
+from pydantic import BaseModel
 
-from i2lc.chain import config, graph, ledger, recipe, units
+from i2lc.chain import config, graph, kinds, ledger, plan, recipe, units
 from i2lc.chain.config import Config
+from i2lc.chain.recipe import Asked
 from i2lc.steps.contract import Settings
-from i2lc.steps.sampling import SampleSelection
 
-ORDER = [step.name for step in recipe.STEPS]
 NONE: set[str] = set()
 CHECK = {"check_inputs"}
 MAPS = {"classification", "tile_maps", "mosaic", "confusion", "report"}
 LEARNING = {"training", "model_choice", *MAPS}
 FEATURES = {"samples", "merge_samples", *LEARNING}
-SPLIT = {"polygons", "selection", "class_statistics", *FEATURES}
+CHOICE = {"selection", "class_statistics", *FEATURES}
+SPLIT = {"polygons", *CHOICE}
 PIXELS = {"tile_index", "envelopes", "validity", *SPLIT}
 SHOWN = {"polygons", "mosaic", "validity"}
 
@@ -68,13 +72,13 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "ratio": (0.4, SPLIT),
     "split_ground_truth": (False, SPLIT),
     "cloud_threshold": (2, SPLIT),
-    f"{CHOSEN}.sampler": ("periodic", SPLIT - {"polygons"}),
-    f"{CHOSEN}.strategy": ("smallest", SPLIT - {"polygons"}),
-    f"{CHOSEN}.percent": (0.5, SPLIT - {"polygons"}),
-    f"{CHOSEN}.constant_nb": (5, SPLIT - {"polygons"}),
-    f"{CHOSEN}.total": (50, SPLIT - {"polygons"}),
-    f"{CHOSEN}.byclass": (Path("/counts.csv"), CHECK | SPLIT - {"polygons"}),
-    f"{CHOSEN}.jitter": (3, SPLIT - {"polygons"}),
+    f"{CHOSEN}.sampler": ("periodic", CHOICE),
+    f"{CHOSEN}.strategy": ("smallest", CHOICE),
+    f"{CHOSEN}.percent": (0.5, CHOICE),
+    f"{CHOSEN}.constant_nb": (5, CHOICE),
+    f"{CHOSEN}.total": (50, CHOICE),
+    f"{CHOSEN}.byclass": (Path("/counts.csv"), CHECK | CHOICE),
+    f"{CHOSEN}.jitter": (3, CHOICE),
     # learning
     f"{DEEP}.dl_name": ("Other", LEARNING),
     f"{DEEP}.dl_parameters": ({"hidden": [9]}, LEARNING),
@@ -88,6 +92,60 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     # final rasters
     "compression_algorithm": ("DEFLATE", {"mosaic", "validity"}),
 }
+"""Key -> another value, and the steps of a plain run that are done again."""
+
+FOLDED = {"proof", "fold_report"}
+TAUGHT = {"augmentation", *LEARNING, *FOLDED}
+SAMPLED = {"merge_samples", *TAUGHT}
+PLACED = {"polygons", "selection", "class_statistics", "samples", *SAMPLED}
+PER_MODEL = f"{CHOSEN}.per_model"
+AUGMENTED = "sample_augmentation"
+FULL_TABLE: dict[str, tuple[Any, set[str]]] = {
+    # regions
+    "region_path": (Path("/elsewhere.shp"), CHECK | {"region_maps"} | PLACED),
+    "region_field": ("other", CHECK | {"region_maps"} | PLACED),
+    "mode_outside_regionsplit": (9.0, CHECK | {"region_maps"} | PLACED),
+    "classif_mode": ("separate", CHECK | {"region_maps"} | PLACED),
+    "no_label_management": (
+        "learningPriority",
+        {"classification", "tile_maps", "mosaic", "confusion", "report", "fold_report"},
+    ),
+    # folds: their files may hold other classes
+    "folds.by": ("polygon", CHECK | {"validity"} | PLACED),
+    "folds.k": (3, CHECK | {"validity"} | PLACED),
+    "folds.block_size": (700.0, CHECK | {"validity"} | PLACED),
+    "folds.buffer": (40.0, CHECK | {"validity"} | PLACED),
+    "folds.field": ("farm", CHECK | {"validity"} | PLACED),
+    "folds.test_vectors": ((Path("/elsewhere.shp"),), CHECK | {"validity"} | PLACED),
+    "folds.output": ("scores", CHECK | {"validity"} | PLACED),
+    # samples
+    f"{PER_MODEL}.target_model": ("west", CHECK | PLACED - {"polygons"}),
+    f"{PER_MODEL}.sampler": ("periodic", PLACED - {"polygons"}),
+    f"{PER_MODEL}.strategy": ("smallest", PLACED - {"polygons"}),
+    f"{PER_MODEL}.percent": (0.5, PLACED - {"polygons"}),
+    f"{PER_MODEL}.constant_nb": (5, PLACED - {"polygons"}),
+    f"{PER_MODEL}.total": (50, PLACED - {"polygons"}),
+    f"{PER_MODEL}.byclass": (Path("/counts.csv"), CHECK | PLACED - {"polygons"}),
+    f"{PER_MODEL}.jitter": (3, PLACED - {"polygons"}),
+    "sample_management": (Path("/elsewhere.csv"), CHECK | SAMPLED),
+    f"{AUGMENTED}.activate": (False, TAUGHT),
+    f"{AUGMENTED}.target_models": (("west",), CHECK | TAUGHT),
+    f"{AUGMENTED}.strategy": ("smote", TAUGHT),
+    f"{AUGMENTED}.factor": (3.0, TAUGHT),
+    f"{AUGMENTED}.neighbors": (3, TAUGHT),
+    f"{AUGMENTED}.numbers": ("minNumber", TAUGHT),
+    f"{AUGMENTED}.minimum": (50, TAUGHT),
+    f"{AUGMENTED}.by_class": (Path("/goals.csv"), CHECK | TAUGHT),
+    # what the plain run has no steps for
+    "random_seed": (9, CHECK | PLACED),  # it draws the folds
+    "ratio": (0.4, CHECK | PLACED),  # and the polygons of the models of a region
+    "split_ground_truth": (False, CHECK | PLACED),
+    "features": (("NDVI",), PLACED - {"polygons", "selection", "class_statistics"}),
+    "proj": ("EPSG:32631", CHECK | PIXELS | PLACED | {"region_maps"}),
+    f"{DEEP}.epochs": (5, TAUGHT - {"augmentation", "proof"}),
+    "compression_algorithm": ("DEFLATE", {"mosaic", "validity"}),
+}
+"""The same for keys that count with regions, folds and synthetic samples, in a run with them."""
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +162,67 @@ def loaded(landscape: Path) -> Config:
 
 @pytest.fixture(scope="module")
 def before(loaded: Config) -> dict[str, str]:
-    return digests(loaded.units, loaded.steps)
+    return digests(loaded, loaded.units, loaded.steps)
 
 
-def digests(asked: units.UnitSettings, steps: dict[str, Settings]) -> dict[str, str]:
-    made = graph.build(recipe.land_cover(False, False), units.plan(asked))
-    return {name: found.digest for name, found in ledger.fingerprints(made, steps).items()}
+MORE_OF_CHAIN = """chain :
+{
+ region_path : "regions.gpkg"
+ mode_outside_regionsplit : 0.02
+ folds : { by : "block", k : 2, block_size : 300, buffer : 20 }
+"""
+MORE_OF_TRAINING = """arg_train :
+{
+ sample_management : "copies.csv"
+ sample_augmentation : { activate : True, strategy : "jitter", "samples.strategy" : "balance" }
+"""
+MORE_OF_CLASSIFICATION = """arg_classification :
+{
+ classif_mode : "fusion"
+"""
 
 
-def changed(settings: Settings, path: list[str], value: Any) -> Settings:
+@pytest.fixture(scope="module")
+def full(landscape: Path) -> Config:
+    """Configuration with regions, folds, choices for one model and synthetic samples."""
+    truth = gpd.read_file(landscape.parent / "ground_truth.shp").to_crs("EPSG:2154")
+    west, south, east, north = truth.total_bounds
+    middle = (west + east) / 2
+    halves = [shapely.box(west, south, middle, north), shapely.box(middle, south, east, north)]
+    table = gpd.GeoDataFrame({"region": ["west", "east"]}, geometry=halves, crs="EPSG:2154")
+    table.to_file(landscape.parent / "regions.gpkg")
+    (landscape.parent / "copies.csv").write_text("source_model,dest_model,class,quantity\n")
+    text = landscape.read_text()
+    for more in (MORE_OF_CHAIN, MORE_OF_TRAINING, MORE_OF_CLASSIFICATION):
+        head = "\n".join(more.splitlines()[:2]) + "\n"
+        assert text.count(head) == 1
+        text = text.replace(head, more)
+    assert text.count('"strategy" : "all"') == 1
+    text = text.replace(
+        '"strategy" : "all"', '"strategy" : "all"\n "per_model" : [{ "target_model" : "east" }]'
+    )
+    path = landscape.with_name("full.cfg")
+    path.write_text(text)
+    return config.load(path)
+
+
+@pytest.fixture(scope="module")
+def before_in_full(full: Config) -> dict[str, str]:
+    return digests(full, full.units, full.steps)
+
+
+def digests(
+    made: Config, asked: units.UnitSettings, steps: dict[str, Settings]
+) -> dict[str, str]:
+    """Give the fingerprints of all tasks of a configuration with other settings."""
+    built = graph.build(recipe.land_cover(plan.asked(made)), units.plan(asked))
+    return {name: found.digest for name, found in ledger.fingerprints(built, steps).items()}
+
+
+def changed(settings: Any, path: list[str], value: Any) -> Any:
     """Give settings with another value; the same where they do not have the key."""
+    if isinstance(settings, tuple):
+        return tuple(changed(one, path, value) for one in settings)
     key, *rest = path
     if key not in type(settings).model_fields:
         return settings
@@ -126,38 +235,56 @@ PLANNED = {"number_of_chunks", "runs", "list_tile"}
 """Keys that change the units and can be planned with the landscape."""
 
 
+def touched(made: Config, before: dict[str, str], key: str, value: Any) -> set[str]:
+    """Name the steps that have a task with another fingerprint when a key has another value."""
+    if isinstance(value, Path):
+        value = made.path.parent / value
+    path = key.split(".")
+    asked = changed(made.units, path, value) if path[0] in PLANNED else made.units
+    after = digests(made, asked, {n: changed(part, path, value) for n, part in made.steps.items()})
+    return {name.split("/")[0] for name in before if after.get(name, "") != before[name]}
+
+
 @pytest.mark.parametrize("key", TABLE)
 def test_a_key_redoes_the_steps_that_depend_on_it(
     loaded: Config, before: dict[str, str], key: str
 ) -> None:
     value, wanted = TABLE[key]
-    if isinstance(value, Path):
-        value = loaded.path.parent / value
-    path = key.split(".")
-    asked = changed(loaded.units, path, value) if path[0] in PLANNED else loaded.units
-    steps = {name: changed(part, path, value) for name, part in loaded.steps.items()}
-    after = digests(asked, steps)
-    touched = {name.split("/")[0] for name in before if after.get(name, "") != before[name]}
-    assert touched == wanted
+    assert touched(loaded, before, key, value) == wanted
+
+
+@pytest.mark.parametrize("key", FULL_TABLE)
+def test_a_key_redoes_the_steps_of_regions_folds_and_augmentation(
+    full: Config, before_in_full: dict[str, str], key: str
+) -> None:
+    value, wanted = FULL_TABLE[key]
+    assert touched(full, before_in_full, key, value) == wanted
+
+
+def test_the_full_run_has_every_step(before_in_full: dict[str, str]) -> None:
+    assert {name.split("/")[0] for name in before_in_full} == {step.name for step in recipe.STEPS}
 
 
 @pytest.mark.parametrize("mosaic", [False, True])
 def test_probabilities_leave_the_maps(loaded: Config, before: dict[str, str], mosaic: bool) -> None:
     """Tasks that write them or read them have other products or inputs; no other one has."""
-    made = graph.build(recipe.land_cover(True, mosaic), units.plan(loaded.units))
+    asked = Asked(probabilities=True, probability_mosaic=mosaic)
+    made = graph.build(recipe.land_cover(asked), units.plan(loaded.units))
     after = {name: found.digest for name, found in ledger.fingerprints(made, loaded.steps).items()}
-    touched = {name.split("/")[0] for name in before if after[name] != before[name]}
-    assert touched == ({"tile_maps", "mosaic"} if mosaic else {"tile_maps"})
+    found = {name.split("/")[0] for name in before if after[name] != before[name]}
+    assert found == ({"tile_maps", "mosaic"} if mosaic else {"tile_maps"})
+
+
+def leaves(models: list[type[BaseModel]]) -> Iterator[str]:
+    """Yield every key that holds a value, nested ones with dots, by the names of fields."""
+    for model in models:
+        for name, info in model.model_fields.items():
+            inner = [found for found in (kinds.nested(info), kinds.item(info)) if found]
+            if inner:
+                yield from (f"{name}.{key}" for key in leaves(inner))
+            if not inner:
+                yield name
 
 
 def test_the_table_has_every_key() -> None:
-    known: set[str] = set()
-    for section, keys in config.supported().items():
-        prefix = section.partition(".")[2]
-        known |= {f"{prefix}.{key}" if prefix else key for key in keys}
-    aliases = {
-        f"{CHOSEN}.{field.alias}": f"{CHOSEN}.{name}"
-        for name, field in SampleSelection.model_fields.items()
-        if field.alias
-    }
-    assert {aliases.get(key, key) for key in known - {DEEP, SOLVER, CHOSEN}} == set(TABLE)
+    assert set(leaves([*config.MODELS])) == {*TABLE, *FULL_TABLE}

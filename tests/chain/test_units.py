@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -14,8 +15,10 @@ from odc.geo.geobox import GeoBox
 from toy import UNITS
 
 from i2lc.chain import config, units
+from i2lc.chain.units import Units
 from i2lc.errors import InputError
-from i2lc.steps.contract import Unit
+from i2lc.steps.contract import MAIN, WHOLE, Unit
+from i2lc.steps.folds import Folds
 
 TOP, LEFT = 6_300_000, 560_000
 GBOX = GeoBox((100, 80), Affine(10, 0, LEFT, 0, -10, TOP), "EPSG:2154")
@@ -85,8 +88,31 @@ def test_a_unit_expands_over_the_axes_that_it_lacks() -> None:
     ]
     assert list(UNITS.expand(Unit("T1", 1), ("tile",))) == [Unit("T1")]
     assert list(UNITS.expand(Unit(), ())) == [Unit()]
-    with pytest.raises(KeyError, match="fold"):
-        list(UNITS.expand(Unit(), ("fold",)))
+    with pytest.raises(KeyError, match="strip"):
+        list(UNITS.expand(Unit(), ("strip",)))
+
+
+def test_a_run_without_regions_and_folds_has_one_of_each() -> None:
+    assert UNITS.of(("region", "fold")) == [Unit(region=WHOLE, fold=MAIN)]
+    assert list(UNITS.expand(Unit(seed=1), ("region", "fold", "seed"))) == [
+        Unit(region=WHOLE, fold=MAIN, seed=1)
+    ]
+
+
+ALL_AXES = Units({"T": 1}, {"T": [0]}, seeds=2, pairs=1, models=("A", "Bf1"), folds=(0, 1))
+
+
+def test_units_over_regions_and_folds() -> None:
+    assert ALL_AXES.of(("fold", "seed")) == [
+        Unit(fold=f, seed=s) for f in (0, 1) for s in (0, 1)
+    ]
+    assert ALL_AXES.of(("region", "fold", "seed")) == [
+        Unit(region=r, fold=f, seed=s) for r in ("A", "Bf1") for f in (0, 1) for s in (0, 1)
+    ]
+    assert list(ALL_AXES.expand(Unit("T", fold=1), ("tile", "region", "fold"))) == [
+        Unit("T", region="A", fold=1),
+        Unit("T", region="Bf1", fold=1),
+    ]
 
 
 def settings(path: Path, **keys: object) -> units.UnitSettings:
@@ -105,6 +131,44 @@ def test_the_plan_of_a_landscape(landscape: Path) -> None:
     assert (made.seeds, made.pairs) == (3, 1)
     assert all(set(made.sampled[tile]) <= set(range(4)) for tile in made.tiles)
     assert sum(map(len, made.sampled.values())) > 0
+
+
+def test_regions_with_polygons_are_models(landscape: Path, tmp_path: Path) -> None:
+    frame = gpd.read_file(landscape.parent / "ground_truth.shp").to_crs("EPSG:2154")
+    west, south, east, north = frame.total_bounds
+    middle = (west + east) / 2
+    shapes = [
+        shapely.box(middle, south - 10, east + 10, north + 10),
+        shapely.box(west - 10, south - 10, middle, north + 10),
+        shapely.box(east + 10, south, east + 500, north),  # no polygon
+    ]
+    file = tmp_path / "regions.gpkg"
+    names = {"region": ["east", "west", "nobody"]}
+    gpd.GeoDataFrame(names, geometry=shapes, crs="EPSG:2154").to_file(file)
+    made = units.plan(settings(landscape, region_path=file))
+    assert made.models == ("east", "west")
+    area = frame.area.sum() / 1e6
+    keys = {"region_path": file, "classif_mode": "fusion"}
+    fused = units.plan(settings(landscape, **keys, mode_outside_regionsplit=area / 3))
+    assert len(fused.models) > 2
+    assert {model[:5] for model in fused.models} == {"eastf", "westf"}
+    whole = units.plan(settings(landscape, **keys, mode_outside_regionsplit=area * 2))
+    assert whole.models == ("east", "west")
+
+
+@pytest.mark.parametrize(
+    ("keys", "numbers"),
+    [
+        ({"by": "tile"}, (0, 1, 2)),
+        ({"by": "tile", "output": "scores"}, (1, 2)),
+        ({"by": "polygon", "k": 4}, (0, 1, 2, 3, 4)),
+    ],
+)
+def test_folds_are_numbered_from_one(
+    landscape: Path, keys: dict[str, Any], numbers: tuple[int, ...]
+) -> None:
+    assert units.plan(settings(landscape, folds=Folds(**keys))).folds == numbers
+    assert units.plan(settings(landscape)).folds == (MAIN,)
 
 
 def test_strips_without_a_polygon_are_not_sampled(landscape: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Which polygon has which pixel, on one tile and over two: the rules of samples and reference."""
 
 import csv
+from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
 
@@ -25,12 +26,13 @@ from i2lc.steps.artifacts import (
     LEARN_VECTOR,
     POLYGONS,
     REFERENCE,
+    REGIONS,
     SPLIT_REPORT,
     TILE_INDEX,
     VAL_VECTOR,
     VIEWS,
 )
-from i2lc.steps.contract import File, Job, Unit
+from i2lc.steps.contract import MAIN, File, Job, Unit
 from i2lc.steps.labels import Labels
 from i2lc.steps.sensors.base import Product
 from i2lc.steps.tile import TileIndex
@@ -162,7 +164,30 @@ def test_bands_of_rows_give_each_pixel_once(tmp_path):
 
 
 def sides(band, learns, validates, split=True):
-    return claims.take_sides(band, np.array(learns), np.array(validates), split)
+    members = [np.array(learns), np.array(validates)]
+    return claims.take_sides(band, members, [(0, 1)] if split else [])
+
+
+def test_sides_that_hold_out_share_no_pixel_with_any_other(tmp_path):
+    """Three sides: what two of them claim that may not share it, none has."""
+    shapes = [square(0, 0, 1, 3), square(0, 2, 1, 3), square(0, 4, 1, 3)]
+    band = one(tmp_path, shapes, [7, 7, 7])
+    members = [np.array(member) for member in ([1, 0, 0], [1, 1, 0], [0, 0, 1])]
+    members = [member.astype(bool) for member in members]
+    numbers, lost = claims.take_sides(band, members, [(0, 2), (1, 2)])
+    assert lost == 1  # column 4, of polygons 2 and 3
+    assert numbers[:, 0].tolist() == [
+        [1, 1, 1, 0, 0, 0, 0, 0],
+        [1, 1, 1, 2, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 3, 3, 0],
+    ]
+    numbers, lost = claims.take_sides(band, members, [(0, 1), (0, 2), (1, 2)])
+    assert lost == 4
+    assert numbers[:, 0].tolist() == [
+        [0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 2, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 3, 3, 0],
+    ]
 
 
 def test_a_pixel_of_both_sides_is_used_by_neither_and_counted(tmp_path):
@@ -250,12 +275,12 @@ def ground(tmp_path):
     names.write_text("".join(f"class {k}:{k}\n" for k in (3, 5, 9)))
     colors.write_text("".join(f"{k} {k} 0 0\n" for k in (3, 5, 9)))
 
-    def run(table, runs=1, **keys):
+    def run(table, runs=1, folds=(MAIN,), **keys):
         path = tmp_path / "truth.gpkg"
         path.unlink(missing_ok=True)
         pyogrio.write_dataframe(table, path, driver="GPKG")
-        perseed = [Unit(seed=seed) for seed in range(runs)]
-        per = [Unit(tile=unit.tile, seed=seed) for unit in units for seed in range(runs)]
+        splits = [Unit(fold=fold, seed=seed) for fold in folds for seed in range(runs)]
+        per = [replace(split, tile=unit.tile) for unit in units for split in splits]
         polygons.take_sides(
             Job(
                 unit=Unit(),
@@ -271,7 +296,8 @@ def ground(tmp_path):
                 outputs=(
                     File(LABELS, Unit()),
                     File(SPLIT_REPORT, Unit()),
-                    *(File(POLYGONS, unit) for unit in perseed),
+                    File(REGIONS, Unit()),
+                    *(File(POLYGONS, unit) for unit in splits),
                     *(
                         File(kind, unit)
                         for unit in per
@@ -299,23 +325,24 @@ def on_whole(gbox, pixels):
     return canvas
 
 
-def reference_of(found, seed):
+def reference_of(found, seed, fold=MAIN):
     """Numbers of the polygons over both tiles, (side, y, x); asserts that tiles are disjoint."""
-    total = np.zeros((2, *WHOLE.shape), np.int64)
+    names = ("learning", "validation", "test") if fold else ("learning", "validation")
+    total = np.zeros((len(names), *WHOLE.shape), np.int64)
     for tile, gbox in TILES.items():
-        with rasterio.open(found.root / REFERENCE.path(Unit(tile=tile, seed=seed))) as raster:
-            assert raster.dtypes == ("uint32", "uint32")
-            assert raster.descriptions == ("learning", "validation")
+        with rasterio.open(found.root / REFERENCE.path(Unit(tile=tile, fold=fold, seed=seed))) as raster:
+            assert raster.dtypes == ("uint32",) * len(names)
+            assert raster.descriptions == names
             own = on_whole(gbox, raster.read().astype(np.int64))
         assert not ((total != 0) & (own != 0)).any()
         total += own
     return total
 
 
-def layers_of(found, seed, kind):
+def layers_of(found, seed, kind, fold=MAIN):
     frames = []
     for tile in TILES:
-        path = found.root / kind.path(Unit(tile=tile, seed=seed))
+        path = found.root / kind.path(Unit(tile=tile, fold=fold, seed=seed))
         assert [kind for _, kind in pyogrio.list_layers(path)] == ["Polygon"]
         frame = pyogrio.read_dataframe(path)
         assert (frame["tile_o"] == tile).all()
@@ -323,8 +350,8 @@ def layers_of(found, seed, kind):
     return pd.concat(frames, ignore_index=True)
 
 
-def table_of(found, seed):
-    path = found.root / POLYGONS.path(Unit(seed=seed))
+def table_of(found, seed, fold=MAIN):
+    path = found.root / POLYGONS.path(Unit(fold=fold, seed=seed))
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -400,7 +427,7 @@ def test_a_used_pixel_was_seen_as_often_as_asked_and_once_at_least(ground, thres
     for tile in TILES:
         with (
             rasterio.open(found.root / VIEWS.path(Unit(tile=tile))) as views,
-            rasterio.open(found.root / REFERENCE.path(Unit(tile=tile, seed=0))) as reference,
+            rasterio.open(found.root / REFERENCE.path(Unit(tile=tile, fold=MAIN, seed=0))) as reference,
         ):
             seen = views.read(1)[(reference.read() != 0).any(axis=0)]
         assert seen.min() >= least

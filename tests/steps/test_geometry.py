@@ -10,8 +10,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from i2lc.steps import geometry
-from i2lc.steps.geometry import Finding
+from i2lc.steps import geometry, overlaps
+from i2lc.steps.geometry import Case, Finding
 
 SQUARE = shapely.box(0, 0, 10, 10)
 BOWTIE = shapely.from_wkt("POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))")
@@ -31,10 +31,13 @@ def only(found: tuple[Finding, ...]) -> Finding:
 
 def test_good_polygons_have_no_finding() -> None:
     hole = SQUARE.difference(shapely.box(4, 4, 6, 6))
-    parts = shapely.union_all([shapely.box(20, 0, 30, 10), shapely.box(40, 0, 50, 10)])
+    one_part = shapely.MultiPolygon([shapely.box(20, 0, 30, 10)])
     touching = shapely.box(10, 0, 20, 10)
     inside_the_hole = shapely.box(4, 4, 6, 6)
-    assert geometry.findings(frame(hole, parts, touching, inside_the_hole)) == ()
+    turned = shapely.Polygon([(40, 0), (40, 9), (49, 9), (49, 0)])
+    shapes = hole, one_part, touching, inside_the_hole, turned, turned.reverse()
+    assert geometry.findings(frame(*shapes[:5])) == ()
+    assert geometry.findings(frame(*shapes[:4], shapes[5])) == ()
 
 
 def test_no_feature_has_no_finding() -> None:
@@ -62,6 +65,38 @@ def test_coordinate_that_is_no_number() -> None:
     found = only(geometry.findings(frame(bad)))
     assert found.kind == "invalid"
     assert "Invalid Coordinate" in found.text
+
+
+def test_rings_in_the_wrong_order() -> None:
+    swapped = shapely.Polygon([(2, 2), (2, 8), (8, 8), (8, 2)], [SQUARE.exterior.coords])
+    found = only(geometry.findings(frame(swapped)))
+    assert found.text == "invalid geometry: feature 100 (Hole lies outside shell[10 0])"
+
+
+def test_several_parts() -> None:
+    parts = shapely.union_all([shapely.box(20, 0, 30, 10), shapely.box(40, 0, 50, 10)])
+    found = only(geometry.findings(frame(SQUARE, parts)))
+    text = "several parts, used as one polygon: feature 101 (2 parts)"
+    assert found == Finding("multi-part", (101,), text, False)
+
+
+def test_slivers_are_those_below_the_area_asked_for() -> None:
+    shapes = frame(SQUARE, shapely.box(50, 0, 55, 5), values=[1, None])
+    assert geometry.findings(shapes.iloc[:1], smallest=100) == ()
+    found = geometry.findings(shapes, smallest=26)[-1]
+    text = "area under 26 m², it may have no pixel: feature 101 (25.00 m²)"
+    assert found == Finding("sliver", (101,), text, False)
+
+
+def test_cases_tell_what_a_table_needs() -> None:
+    found = geometry.findings(
+        frame(SQUARE, BOWTIE, SQUARE, shapely.box(5, 0, 25, 10), values=[1, 1, 1, 2])
+    )
+    assert [case for finding in found for case in finding.cases] == [
+        Case(101, "101 (Self-intersection[5 5])", None, "Self-intersection[5 5]"),
+        Case(102, "102 (as 100)", 100, ""),
+        Case(100, "100 with 103", 103, "50.00 m²"),
+    ]
 
 
 def test_no_polygon() -> None:
@@ -136,9 +171,10 @@ def test_names_ten_features_at_most() -> None:
         st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 6)] * 2), min_size=0, max_size=14
     ),
     st.sampled_from([0.0, 1.0, 3.0]),
+    st.lists(st.booleans(), min_size=14, max_size=14),
 )
 def test_overlapping_pairs_are_those_of_a_loop(
-    boxes: list[tuple[int, int, int, int]], tolerance: float
+    boxes: list[tuple[int, int, int, int]], tolerance: float, some: list[bool]
 ) -> None:
     shapes = np.array([shapely.box(x, y, x + w, y + h) for x, y, w, h in boxes], object)
     expected = [
@@ -147,7 +183,12 @@ def test_overlapping_pairs_are_those_of_a_loop(
         for j in range(i + 1, len(shapes))
         if shapes[i].intersection(shapes[j]).area > tolerance
     ]
-    assert geometry.overlapping(shapes, tolerance).tolist() == expected
+    found = overlaps.find(shapes, tolerance)
+    assert found.pairs.tolist() == expected
+    assert found.areas.tolist() == [shapes[i].intersection(shapes[j]).area for i, j in expected]
+    fresh = np.array(some[: len(shapes)], bool)
+    of_some = overlaps.find(shapes, tolerance, fresh).pairs.tolist()
+    assert of_some == [[i, j] for i, j in expected if fresh[i] or fresh[j]]
 
 
 def test_meeting_boxes() -> None:

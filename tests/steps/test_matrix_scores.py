@@ -29,7 +29,7 @@ from i2lc.steps.artifacts import (
     RESULTS_TEXT,
     SPLIT_REPORT,
 )
-from i2lc.steps.contract import File, Job, Unit
+from i2lc.steps.contract import MAIN, WHOLE, File, Job, Unit
 from i2lc.steps.labels import Label, Labels
 from i2lc.steps.matrix import Matrix
 
@@ -92,19 +92,27 @@ def box(row, col, height, width):
     return GeoBox((height, width), Affine(10, 0, 10 * col, 0, -10, -10 * row), "EPSG:2154")
 
 
+def compared(tmp_path, final, whole, numbers, tile, label_of):
+    """The matrix of the validation pixels of a tile in a map."""
+    with rasters.create(tmp_path / "map.tif", whole, "uint16") as raster:
+        raster.write(final.astype(np.uint16), 1)
+    with rasters.create(tmp_path / "sure.tif", whole, "uint8") as raster:
+        raster.write(np.full((1, *whole.shape), 50, np.uint8))
+    with rasters.create(tmp_path / "ref.tif", tile, "uint32", 2) as raster:
+        raster.write(np.stack([np.full(numbers.shape, 2), numbers]).astype(np.uint32))
+    paths = [tmp_path / "map.tif"], [tmp_path / "sure.tif"], tmp_path / "ref.tif"
+    return confusion.matrix_of(confusion.count(*paths, np.array(label_of)), CODES)
+
+
 def test_pixels_are_counted_by_reference_and_map(tmp_path):
     """A tile inside the mosaic, larger than a window, against a plain count."""
     rng = np.random.default_rng(0)
-    final = rng.choice([0, *CODES], (560, 620), p=[0.1, 0.3, 0.3, 0.3]).astype(np.uint16)
+    final = rng.choice([0, *CODES], (560, 620), p=[0.1, 0.3, 0.3, 0.3])
     numbers = rng.choice([0, 1, 2, 3, 4], (530, 540), p=[0.6, 0.1, 0.1, 0.1, 0.1])
     label_of = np.array([0, 7, 3, 300, 3])
     whole = box(-20, 30, 560, 620)
     tile = grid.crop(whole, slice(10, 540), slice(40, 580))
-    with rasters.create(tmp_path / "map.tif", whole, "uint16") as raster:
-        raster.write(final, 1)
-    with rasters.create(tmp_path / "ref.tif", tile, "uint32", 2) as raster:
-        raster.write(np.stack([np.full(numbers.shape, 2), numbers]).astype(np.uint32))
-    found = confusion.count(tmp_path / "map.tif", tmp_path / "ref.tif", label_of, CODES)
+    found = compared(tmp_path, final, whole, numbers, tile, label_of)
     said = final[10:540, 40:580]
     truth = label_of[numbers]
     for row, code in enumerate(CODES):
@@ -114,13 +122,10 @@ def test_pixels_are_counted_by_reference_and_map(tmp_path):
 
 
 def test_no_validation_pixel_gives_zeros(tmp_path):
-    with rasters.create(tmp_path / "map.tif", box(0, 0, 4, 4), "uint8") as raster:
-        raster.write(np.full((1, 4, 4), 3, np.uint8))
-    with rasters.create(tmp_path / "ref.tif", box(0, 0, 4, 4), "uint32", 2) as raster:
-        raster.write(np.zeros((2, 4, 4), np.uint32))
-    found = confusion.count(tmp_path / "map.tif", tmp_path / "ref.tif", np.array([0, 3]), (3,))
-    assert found.counts.tolist() == [[0]]
-    assert found.unclassified.tolist() == [0]
+    gbox = box(0, 0, 4, 4)
+    found = compared(tmp_path, np.full((4, 4), 3), gbox, np.zeros((4, 4)), gbox, [0, 3])
+    assert found.counts.tolist() == np.zeros((3, 3)).tolist()
+    assert found.unclassified.tolist() == [0, 0, 0]
 
 
 # --- scores ---------------------------------------------------------------------------------
@@ -330,7 +335,7 @@ def model(path, notes):
 
 def test_the_step_adds_the_tiles_and_writes_all_results(tmp_path):
     tiles = ("T31TCJ", "T31TDJ")
-    per_tile = [Unit(tile=tile, seed=seed) for tile in tiles for seed in (0, 1)]
+    per_tile = [Unit(tile=tile, fold=MAIN, seed=seed) for tile in tiles for seed in (0, 1)]
     seeds = [Unit(seed=seed) for seed in (0, 1)]
     for unit in per_tile:
         part = matrix(COUNTS * (unit.seed + 1)) if unit.tile == tiles[0] else matrix(COUNTS.T)

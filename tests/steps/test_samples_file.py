@@ -47,7 +47,7 @@ def test_xarray_opens_the_file_as_it_was_written(tmp_path):
         path, AXES, 1300, samples_file.COLUMNS, crs="EPSG:2154", seed=4
     ) as file:
         file["features"][:] = values
-        for name in ("label", "polygon", "x", "y", "tile", "set"):
+        for name in samples_file.COLUMNS:
             file[name][:] = np.arange(1300) % 250
         samples_file.flag(file["set"], ("training", "validation"), 1)
     with xr.open_dataset(path) as found:
@@ -69,6 +69,7 @@ def test_xarray_opens_the_file_as_it_was_written(tmp_path):
             "y": "float64",
             "tile": "uint16",
             "set": "uint8",
+            "origin": "uint8",
         }
         assert found["set"].attrs["flag_meanings"] == "training validation"
         assert found["set"].attrs["flag_values"].tolist() == [1, 2]
@@ -114,7 +115,9 @@ def test_runs_of_a_block_put_each_row_at_its_place(counts, data):
 TILES = ("T31TCJ", "T31TDJ")
 SEEDS = (0, 1)
 CODES = np.array([0, 12, 300, 12])  # class of polygon 1, 2, 3
-POLYGON_TABLE = pd.DataFrame({"number": [1, 2, 3], "label": CODES[1:], "polygon": list("abc")})
+POLYGON_TABLE = pd.DataFrame(
+    {"number": [1, 2, 3], "label": CODES[1:], "polygon": list("abc"), "region": "", "model": ""}
+)
 TARGETS = (date(2018, 2, 1), date(2018, 6, 1), date(2018, 10, 1))
 
 
@@ -140,7 +143,7 @@ def chosen(land, tmp_path_factory):
         with features.FeatureReader(index, Layout.of(settings_)) as reader:
             seen = reader.views(index.grid) > 0
         for seed in SEEDS:
-            unit = Unit(tile=tile, seed=seed)
+            unit = Unit(tile=tile, fold=0, seed=seed)
             number = rng.integers(1, 4, index.grid.shape)
             mark = rng.choice([0, 1, 2], index.grid.shape, p=[0.9, 0.08, 0.02]) * seen
             mark[: index.grid.height // 3] = 0  # strips without a sample
@@ -153,7 +156,7 @@ def chosen(land, tmp_path_factory):
                     raster.write(np.stack([pixels] * count).astype(dtype))
     save_dates(root / DATE_GRID.path(Unit()), TARGETS)
     for seed in SEEDS:
-        POLYGON_TABLE.to_csv(root / POLYGONS.path(Unit(seed=seed)), index=False)
+        POLYGON_TABLE.to_csv(root / POLYGONS.path(Unit(fold=0, seed=seed)), index=False)
     return root, keys, indexes, marks, numbers
 
 
@@ -162,7 +165,7 @@ def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
     root, keys, _, _, _ = chosen
     strips = [Unit(tile=tile, strip=strip) for tile in tiles for strip in range(chunks)]
     for unit in strips:
-        per_seed = [Unit(tile=unit.tile, seed=seed) for seed in SEEDS]
+        per_seed = [Unit(tile=unit.tile, fold=0, seed=seed) for seed in SEEDS]
         samples.extract(
             Job(
                 unit=unit,
@@ -172,7 +175,7 @@ def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
                     File(TILE_INDEX, Unit(tile=unit.tile)),
                     File(DATE_GRID, Unit()),
                     *(File(kind, one) for one in per_seed for kind in (SELECTION, REFERENCE)),
-                    *(File(POLYGONS, Unit(seed=seed)) for seed in SEEDS),
+                    *(File(POLYGONS, Unit(fold=0, seed=seed)) for seed in SEEDS),
                 ),
                 outputs=(File(SAMPLES_PART, unit),),
                 cpus=cpus,
@@ -180,7 +183,7 @@ def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
             )
         )
     for seed in SEEDS:
-        unit = Unit(seed=seed)
+        unit = Unit(region="", fold=0, seed=seed)
         merge_samples.merge(
             Job(
                 unit=unit,
@@ -192,7 +195,7 @@ def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
         )
     return (
         [root / SAMPLES_PART.path(unit) for unit in strips],
-        [root / SAMPLES.path(Unit(seed=seed)) for seed in SEEDS],
+        [root / SAMPLES.path(Unit(region="", fold=0, seed=seed)) for seed in SEEDS],
     )
 
 
@@ -215,6 +218,7 @@ def test_samples_are_the_features_of_the_selected_pixels_by_tile_row_and_column(
             expected["polygon"].append(polygons)
             expected["label"].append(CODES[polygons])
             expected["set"].append(mark[rows, cols])
+            expected["origin"].append(np.zeros(len(rows)))
             expected["tile"].append(np.full(len(rows), rank))
         with xr.open_dataset(path) as found:
             assert found.sizes["sample"] > 200
@@ -222,7 +226,13 @@ def test_samples_are_the_features_of_the_selected_pixels_by_tile_row_and_column(
                 np.testing.assert_array_equal(found[name], np.concatenate(parts), err_msg=name)
             assert found["tile"].attrs["flag_meanings"] == " ".join(TILES)
             assert found["tile"].attrs["flag_values"].tolist() == [0, 1]
-            assert (found.attrs["crs"], found.attrs["seed"]) == ("EPSG:2154", seed)
+            assert found.attrs == {
+                "crs": "EPSG:2154",
+                "model": "1",
+                "region": "1",
+                "fold": 0,
+                "seed": seed,
+            }
             assert not (found["features"] == -10000).any()
         assert samples_file.read_axes(path).bands == ("B4", "B8", "NDVI")
         assert samples_file.read_axes(path).dates == TARGETS
@@ -269,11 +279,13 @@ def test_a_strip_without_a_selected_pixel_is_an_empty_part(chosen):
 
 
 def test_nothing_selected_is_an_error(tmp_path):
-    unit, seed = Unit(tile=TILES[0], strip=0), Unit(seed=0)
+    unit, seed = Unit(tile=TILES[0], strip=0), Unit(region="", fold=0, seed=0)
     path = tmp_path / SAMPLES_PART.path(unit)
     path.parent.mkdir(parents=True)
-    columns = dict.fromkeys(("set_0", "polygon_0"), samples_file.COLUMNS["set"])
+    columns = dict.fromkeys(("set_seed_0", "polygon_seed_0"), samples_file.COLUMNS["set"])
     samples_file.create(path, AXES, 0, columns).close()
+    (tmp_path / POLYGONS.path(seed)).parent.mkdir()
+    POLYGON_TABLE.to_csv(tmp_path / POLYGONS.path(seed), index=False)
     job = Job(
         unit=seed,
         settings=merge_samples.Settings(),
@@ -293,7 +305,7 @@ def test_pixels_lie_in_the_polygon_raster(chosen):
     with xr.open_dataset(paths[1]) as found:
         for rank, tile in enumerate(TILES):
             mine = found.isel(sample=np.flatnonzero(found["tile"] == rank))
-            with rasterio.open(root / REFERENCE.path(Unit(tile=tile, seed=1))) as raster:
+            with rasterio.open(root / REFERENCE.path(Unit(tile=tile, fold=0, seed=1))) as raster:
                 points = zip(mine["x"].values, mine["y"].values, strict=True)
                 numbers = [int(value[0]) for value in raster.sample(points, indexes=1)]
             assert numbers == mine["polygon"].values.tolist()

@@ -1,6 +1,5 @@
-"""Which pixels become samples: numbers of the strategies, places of the samplers, the step."""
+"""Which pixels become samples: the step that selects them, model by model."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,181 +7,63 @@ import pandas as pd
 import pytest
 import rasterio
 from affine import Affine
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
-from pydantic import ValidationError
 
 from i2lc.errors import InputError
-from i2lc.steps import rasters, selection
-from i2lc.steps.artifacts import LABELS, POLYGONS, REFERENCE, SEED_STATISTICS, SELECTION
+from i2lc.steps import class_statistics, rasters, selection
+from i2lc.steps.artifacts import (
+    CLASS_STATISTICS,
+    LABELS,
+    POLYGONS,
+    REFERENCE,
+    SEED_STATISTICS,
+    SELECTION,
+)
 from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.labels import Label, Labels
-from i2lc.steps.sampling import Picker, SampleSelection, asked
-
-AVAILABLE = {1: 10, 2: 101, 3: 0, 5: 1000}
-WHOLE = 1111
-
-
-@pytest.mark.parametrize(
-    ("keys", "by_class", "expected"),
-    [
-        ({"strategy": "all"}, {}, AVAILABLE),
-        # 1.0 2.5 5 -> half to even
-        (
-            {"strategy": "percent", "strategy.percent.p": 0.25},
-            {},
-            {1: 2, 2: 25, 3: 0, 5: 250},
-        ),
-        (
-            {"strategy": "constant", "strategy.constant.nb": 50},
-            {},
-            {1: 50, 2: 50, 3: 50, 5: 50},
-        ),
-        (
-            {"strategy": "total", "strategy.total.v": 500},
-            {},
-            {1: round(5000 / WHOLE), 2: round(50500 / WHOLE), 3: 0, 5: round(500000 / WHOLE)},
-        ),
-        # the smallest class that has a pixel
-        ({"strategy": "smallest"}, {}, {1: 10, 2: 10, 3: 10, 5: 10}),
-        (
-            {"strategy": "byclass", "strategy.byclass.in": "/a.csv"},
-            {1: 7, 5: 2000},
-            {1: 7, 2: 0, 3: 0, 5: 2000},
-        ),
-    ],
-)
-def test_numbers_of_each_strategy(keys, by_class, expected):
-    assert asked(AVAILABLE, SampleSelection(**keys), by_class) == expected
-
-
-def test_total_and_smallest_of_nothing_ask_for_nothing():
-    for keys in ({"strategy": "total", "strategy.total.v": 5}, {"strategy": "smallest"}):
-        assert asked({1: 0, 2: 0}, SampleSelection(**keys), {}) == {1: 0, 2: 0}
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"strategy": "percent"}, "strategy percent needs strategy.percent.p"),
-        ({"strategy": "constant"}, "strategy constant needs strategy.constant.nb"),
-        ({"strategy": "total"}, "strategy total needs strategy.total.v"),
-        ({"strategy": "byclass"}, "strategy byclass needs strategy.byclass.in"),
-        ({"strategy.constant.nb": 5}, "strategy.constant.nb belongs to strategy constant, not all"),
-        ({"sampler.periodic.jitter": 2}, "sampler.periodic.jitter belongs to sampler periodic"),
-        ({"strategy": "percent", "strategy.percent.p": 1.5}, "less than or equal to 1"),
-        ({"strategy": "percent", "strategy.percent.p": 0}, "greater than 0"),
-        ({"strategy": "most"}, "'all', 'percent', 'constant', 'total', 'smallest' or 'byclass'"),
-        ({"strategy.constant": 5}, "Extra inputs are not permitted"),
-    ],
-)
-def test_keys_that_contradict_are_refused(keys, message):
-    with pytest.raises(ValidationError) as caught:
-        SampleSelection(**keys)
-    assert message in str(caught.value)
-
-
-def picked(available, wanted, cuts, *, periodic=False, jitter=0, seed=0):
-    """Pick from a list given in pieces; give absolute positions."""
-    picker = Picker(available, wanted, np.random.default_rng(seed), periodic, jitter)
-    edges = [0, *sorted(cuts), available]
-    parts = [start + picker.pick(stop - start) for start, stop in pairwise(edges)]
-    assert picker.seen == available
-    found = np.concatenate(parts)
-    assert picker.picked == len(found)
-    return found.tolist()
-
-
-lists = st.integers(1, 200).flatmap(
-    lambda n: st.tuples(
-        st.just(n), st.integers(0, n), st.lists(st.integers(0, n), max_size=6), st.integers(0, 99)
-    )
-)
-few = settings(max_examples=80, deadline=None)
-
-
-@few
-@given(lists, st.booleans(), st.integers(0, 9))
-def test_exactly_the_number_wanted_is_picked_each_pixel_once(case, periodic, jitter):
-    available, wanted, cuts, seed = case
-    places = picked(available, wanted, cuts, periodic=periodic, jitter=jitter, seed=seed)
-    assert len(places) == wanted
-    assert places == sorted(set(places))
-    assert not places or (places[0] >= 0 and places[-1] < available)
-
-
-@few
-@given(lists, st.integers(0, 9))
-def test_periodic_does_not_depend_on_the_pieces(case, jitter):
-    available, wanted, cuts, seed = case
-    keys = {"periodic": True, "jitter": jitter, "seed": seed}
-    assert picked(available, wanted, cuts, **keys) == picked(available, wanted, [], **keys)
-
-
-@few
-@given(lists, st.integers(1, 9))
-def test_jitter_moves_a_pick_forward_within_its_period(case, jitter):
-    available, wanted, cuts, seed = case
-    places = picked(available, wanted, cuts, periodic=True, jitter=jitter, seed=seed)
-    steady = [k * available // wanted for k in range(wanted)]
-    for place, start, behind in zip(places, steady, [*steady, available][1:], strict=True):
-        assert start <= place <= start + jitter
-        assert place < behind
-
-
-def test_jitter_moves_at_all_and_reaches_its_bound():
-    places = picked(1000, 100, [], periodic=True, jitter=3)
-    moves = {place - 10 * k for k, place in enumerate(places)}
-    assert moves == {0, 1, 2, 3}
-
-
-def test_periodic_half_is_one_of_two():
-    assert picked(10, 5, [3], periodic=True) == [0, 2, 4, 6, 8]
-    assert picked(10, 3, [3], periodic=True) == [0, 3, 6]
-    assert picked(10, 10, [3], periodic=True) == list(range(10))
-    assert picked(10, 0, [3], periodic=True) == []
-
-
-def test_random_is_uniform_over_pixels_whatever_the_pieces():
-    draws = 2000
-    counts = np.zeros(12)
-    together = np.zeros((12, 12))
-    for seed in range(draws):
-        places = picked(12, 4, [5, 5, 11], seed=seed)
-        counts[places] += 1
-        together[np.ix_(places, places)] += 1
-    spread = (draws * (1 / 3) * (2 / 3)) ** 0.5
-    assert np.abs(counts - draws / 3).max() < 4.5 * spread
-    pairs = together[~np.eye(12, dtype=bool)]
-    share = (4 * 3) / (12 * 11)
-    assert np.abs(pairs - draws * share).max() < 5 * (draws * share * (1 - share)) ** 0.5
-
-
-def test_random_is_seeded():
-    assert picked(200, 20, [50], seed=1) == picked(200, 20, [50], seed=1)
-    assert picked(200, 20, [50], seed=1) != picked(200, 20, [50], seed=2)
+from i2lc.steps.picker import Picker
+from i2lc.steps.sampling import SampleSelection
+from i2lc.steps.selection import Members
 
 
 def test_pick_band_marks_the_set_of_the_polygon_and_continues_over_bands():
-    # polygon 1: class 7, training; 2: class 9, validation; 3: class 7, validation
-    codes, marks = np.array([0, 7, 9, 7]), np.array([0, 1, 2, 2], np.uint8)
-    pickers = {
-        7: Picker(6, 3, np.random.default_rng(0), periodic=True, jitter=0),
-        9: Picker(2, 2, np.random.default_rng(0), periodic=True, jitter=0),
-    }
+    # polygon 1: class 7, training; 2: class 9, validation; 3: class 7, validation; 4: no model
+    members = Members([""], [7, 9], np.array([-1, 0, 1, 0, -1]), np.array([0, 1, 2, 2, 1]))
+    pickers = [
+        Picker(6, 3, np.random.default_rng(0), periodic=True, jitter=0),
+        Picker(2, 2, np.random.default_rng(0), periodic=True, jitter=0),
+    ]
     first = np.array([[1, 0, 1], [2, 1, 3]], np.uint32)  # class 7: places 0 1 2 3
-    second = np.array([[3, 3, 2]], np.uint32)  # class 7: places 4 5
+    second = np.array([[3, 4, 3, 2]], np.uint32)  # class 7: places 4 5
     np.testing.assert_array_equal(
-        selection.pick_band(first, pickers, codes, marks), [[1, 0, 0], [2, 1, 0]]
+        selection.pick_band(first, pickers, members), [[1, 0, 0], [2, 1, 0]]
     )
-    np.testing.assert_array_equal(selection.pick_band(second, pickers, codes, marks), [[2, 0, 2]])
-    assert (pickers[7].picked, pickers[9].picked) == (3, 2)
+    np.testing.assert_array_equal(selection.pick_band(second, pickers, members), [[2, 0, 0, 2]])
+    assert (pickers[0].picked, pickers[1].picked) == (3, 2)
+
+
+def test_polygons_are_grouped_by_model_and_class():
+    table = pd.DataFrame(
+        {
+            "label": [20, 10, 10, 20, 10],
+            "model": ["R2", "R1", "R2", "", "R1"],
+            "set": ["training", "validation", "", "training", "training"],
+        }
+    )
+    members = Members.of(table)
+    assert (members.models, members.codes) == (["R1", "R2"], [10, 20])
+    assert members.group.tolist() == [-1, 3, 0, 2, -1, 0]
+    assert members.mark.tolist() == [0, 1, 2, 0, 1, 1]
+    assert members.mark.dtype == np.uint8
+    whole = Members.of(table.assign(model=""))
+    assert whole.models == [""]
+    assert whole.group.tolist() == [-1, 1, 0, 0, 1, 0]
 
 
 # --- the step -------------------------------------------------------------------------------
 
 TILES = ("T31TCJ", "T31TDJ")
+FIRST = Unit(fold=0, seed=0)
 SHAPE = (300, 20)  # more rows than a band of 256
 
 
@@ -194,29 +75,31 @@ def references(seed=0):
 
 @pytest.fixture
 def run(tmp_path: Path):
+    """Give a function that writes polygons, selects pixels and reads what was written."""
     tables = references()
     classes = Labels(
         tuple(Label(code, str(code), f"class {code}", (0, 0, 0)) for code in (10, 20, 30))
     )
-    unit = Unit(seed=0)
-    classes.save(tmp_path / LABELS.path(unit))
-    pd.DataFrame(
-        {
-            "number": [1, 2, 3, 4],
-            "class": [10, 10, 20, 30],
-            "label": [10, 10, 20, 30],
-            "side": "learning",
-            "set": ["training", "validation", "training", ""],
-        }
-    ).to_csv(tmp_path / POLYGONS.path(unit), index=False)
-    for column, tile in enumerate(TILES):
-        gbox = GeoBox(SHAPE, Affine(10, 0, column * 1000, 0, -10, 5000), "EPSG:2154")
-        path = tmp_path / REFERENCE.path(Unit(tile=tile, seed=0))
-        with rasters.create(path, gbox, "uint32", 2) as raster:
-            raster.write(np.stack([tables[tile], np.full(SHAPE, 3)]).astype(np.uint32))
+    classes.save(tmp_path / LABELS.path(Unit()))
 
-    def select(seed=0, **keys):
-        tiles = [Unit(tile=tile, seed=0) for tile in TILES]
+    def select(seed=0, unit=FIRST, model="", region=None, **keys):
+        pd.DataFrame(
+            {
+                "number": [1, 2, 3, 4],
+                "class": [10, 10, 20, 30],
+                "label": [10, 10, 20, 30],
+                "region": model if region is None else region,
+                "model": model,
+                "side": "learning",
+                "set": ["training", "validation", "training", ""],
+            }
+        ).to_csv(tmp_path / POLYGONS.path(unit), index=False)
+        tiles = [Unit(tile=tile, fold=unit.fold, seed=unit.seed) for tile in TILES]
+        for column, tile in enumerate(tiles):
+            gbox = GeoBox(SHAPE, Affine(10, 0, column * 1000, 0, -10, 5000), "EPSG:2154")
+            with rasters.create(tmp_path / REFERENCE.path(tile), gbox, "uint32", 2) as raster:
+                bands = [tables[tile.tile], np.full(SHAPE, 3)]
+                raster.write(np.stack(bands).astype(np.uint32))
         settings_ = selection.Settings(sample_selection=SampleSelection(**keys), random_seed=seed)
         selection.select(
             Job(
@@ -236,10 +119,20 @@ def run(tmp_path: Path):
             with rasterio.open(tmp_path / SELECTION.path(tile)) as raster:
                 assert raster.dtypes == ("uint8",)
                 marks[tile.tile] = raster.read(1)
-        table = pd.read_csv(tmp_path / SEED_STATISTICS.path(unit)).set_index("label")
-        return tables, marks, table
+        table = pd.read_csv(tmp_path / SEED_STATISTICS.path(unit), dtype={"model": str})
+        return tables, marks, table.set_index("label")
 
     return select
+
+
+def drawn(tables, marks, polygon):
+    """Give which pixels of a polygon are selected, bool (pixel,)."""
+    numbers = np.concatenate([tables[tile].ravel() for tile in TILES])
+    chosen = np.concatenate([marks[tile].ravel() for tile in TILES])
+    return chosen[numbers == polygon] != 0
+
+
+HALF = {"strategy": "percent", "strategy.percent.p": 0.5}
 
 
 def test_all_selects_every_pixel_with_the_mark_of_its_polygon(run):
@@ -252,7 +145,8 @@ def test_all_selects_every_pixel_with_the_mark_of_its_polygon(run):
     for column in ("available", "asked", "taken"):
         assert statistics[column].to_dict() == counts
     assert statistics["class"].to_dict() == {10: "class 10", 20: "class 20", 30: "class 30"}
-    assert set(statistics["model"]) == {1}
+    assert set(statistics["model"]) == {"1"}
+    assert set(statistics["fold"]) == {0}
     assert set(statistics["seed"]) == {0}
 
 
@@ -285,6 +179,110 @@ def test_periodic_half_takes_every_second_pixel_over_tiles_and_rows(run):
     expected = np.zeros(len(of_class), bool)
     expected[[k * len(of_class) // wanted for k in range(wanted)]] = True
     np.testing.assert_array_equal(of_class, expected)
+
+
+def test_each_model_has_its_own_counts_and_draws(run):
+    tables, marks, statistics = run(
+        model=["east", "west", "east", "east"], strategy="constant", **{"strategy.constant.nb": 900}
+    )
+    both = np.concatenate(list(tables.values()))
+    one, two, three = ((both == polygon).sum() for polygon in (1, 2, 3))
+    rows = statistics.reset_index()[["model", "label", "available", "asked", "taken"]]
+    assert rows.to_numpy().tolist() == [
+        ["east", 10, one, 900, 900],
+        ["east", 20, three, 900, 900],
+        ["east", 30, 0, 900, 0],
+        ["west", 10, two, 900, 900],
+        ["west", 20, 0, 900, 0],
+        ["west", 30, 0, 900, 0],
+    ]
+    assert [drawn(tables, marks, polygon).sum() for polygon in (1, 2, 3)] == [900, 900, 900]
+
+
+def test_smallest_and_total_are_counted_within_a_model(run):
+    model = ["east", "west", "east", "east"]
+    tables, _, statistics = run(model=model, strategy="smallest")
+    both = np.concatenate(list(tables.values()))
+    one, two, three = (int((both == polygon).sum()) for polygon in (1, 2, 3))
+    assert three < two < one
+    assert statistics["taken"].tolist() == [three, three, 0, two, 0, 0]
+    _, _, statistics = run(model=model, strategy="total", **{"strategy.total.v": 100})
+    share = round(100 * one / (one + three))
+    assert statistics["taken"].tolist() == [share, 100 - share, 0, 100, 0, 0]
+
+
+def test_a_model_of_per_model_has_its_own_choice_and_nothing_of_the_default(run):
+    model = ["east", "west", "east", "east"]
+    tables, marks, statistics = run(
+        model=model,
+        **HALF,
+        per_model=[{"target_model": "west", "sampler": "periodic", **HALF}],
+    )
+    plain, before, _ = run(model=model, **HALF)
+    west = drawn(tables, marks, 2)
+    assert np.flatnonzero(west).tolist() == [k * len(west) // west.sum() for k in range(west.sum())]
+    for polygon in (1, 3):
+        np.testing.assert_array_equal(drawn(tables, marks, polygon), drawn(plain, before, polygon))
+    _, _, statistics = run(model=model, **HALF, per_model=[{"target_model": "west"}])
+    west = statistics[statistics["model"] == "west"]
+    assert west["taken"].tolist() == west["available"].tolist()  # strategy all, not percent
+
+
+def test_a_part_of_a_region_goes_by_its_own_name_before_its_region_s(run):
+    model, region = ["R1f1", "R1f2", "R2", "R1f1"], ["R1", "R1", "R2", "R1"]
+    _, _, statistics = run(
+        model=model,
+        region=region,
+        per_model=[
+            {"target_model": "R1", "strategy": "constant", "strategy.constant.nb": 7},
+            {"target_model": "R1f2", "strategy": "constant", "strategy.constant.nb": 5},
+        ],
+    )
+    taken = statistics.groupby("model", sort=True)["taken"].sum()
+    everything = statistics[statistics["model"] == "R2"]["available"].sum()
+    assert taken.to_dict() == {"R1f1": 7, "R1f2": 5, "R2": everything}
+
+
+def test_the_model_of_a_run_without_regions_is_called_1(run):
+    _, _, statistics = run(per_model=[{"target_model": "1", **HALF}])
+    half = (statistics["available"] + 1) // 2
+    assert statistics["taken"].tolist() == half.tolist()
+
+
+def test_a_polygon_without_a_model_gives_no_sample(run):
+    tables, marks, statistics = run(model=["east", "", "east", "east"], strategy="all")
+    assert drawn(tables, marks, 1).all()
+    assert not drawn(tables, marks, 2).any()
+    assert set(statistics["model"]) == {"east"}
+
+
+def test_folds_and_models_draw_apart(run):
+    tables, main, _ = run(**HALF)
+    _, fold, statistics = run(**HALF, unit=Unit(fold=2, seed=0))
+    _, region, _ = run(**HALF, model="east")
+    draws = [drawn(tables, marks, 3) for marks in (main, fold, region)]
+    assert len({draw.tobytes() for draw in draws}) == 3
+    assert set(statistics["fold"]) == {2}
+
+
+def test_without_regions_and_folds_the_draw_is_that_of_seed_and_class(run):
+    """What a run without them selects must not change when others get them."""
+    tables, marks, statistics = run(**HALF, seed=3)
+    for code, members in ((10, (1, 2)), (20, (3,))):
+        picker = Picker(
+            statistics["available"][code],
+            statistics["taken"][code],
+            np.random.default_rng([3, code]),
+            periodic=False,
+            jitter=0,
+        )
+        for tile in TILES:
+            for start in range(0, SHAPE[0], 256):
+                mine = np.isin(tables[tile][start : start + 256], members).ravel()
+                wanted = np.zeros(mine.sum(), bool)
+                wanted[picker.pick(len(wanted))] = True
+                found = marks[tile][start : start + 256].ravel()[mine] != 0
+                np.testing.assert_array_equal(found, wanted)
 
 
 def test_the_draw_is_that_of_the_seed(run):
@@ -333,6 +331,45 @@ def test_a_wrong_line_of_byclass_is_named(run, tmp_path, text, message):
     assert str(path) in str(caught.value)
 
 
+def test_lines_are_counted_as_an_editor_counts_them(run, tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("# numbers\n\n10,5\n99,3\n")
+    with pytest.raises(InputError, match="line 4: want"):
+        run(strategy="byclass", **{"strategy.byclass.in": path})
+    path.write_text("10,5\n20,1\n10,6\n")
+    with pytest.raises(InputError) as caught:
+        run(strategy="byclass", **{"strategy.byclass.in": path})
+    assert str(caught.value) == f"{path}, line 3: label 10 is given twice"
+
+
 def test_a_missing_file_of_byclass_is_named(run, tmp_path):
     with pytest.raises(InputError, match=r"absent\.csv cannot be read"):
         run(strategy="byclass", **{"strategy.byclass.in": tmp_path / "absent.csv"})
+
+
+def test_the_files_of_all_models_decide(tmp_path):
+    keys = {"strategy": "byclass", "strategy.byclass.in": tmp_path / "a.csv"}
+    other = {**keys, "target_model": "R1", "strategy.byclass.in": tmp_path / "b.csv"}
+    chosen = SampleSelection(**keys, per_model=[other, {**keys, "target_model": "R2"}])
+    found = selection.sources(selection.Settings(sample_selection=chosen), Unit())
+    assert found == (tmp_path / "a.csv", tmp_path / "b.csv")
+    assert selection.sources(selection.Settings(), Unit()) == ()
+
+
+def test_the_tables_of_folds_and_seeds_are_joined_in_order(run, tmp_path):
+    units = [Unit(fold=fold, seed=seed) for fold in (0, 1) for seed in (0, 1)]
+    for unit in units:
+        run(unit=unit)
+    job = Job(
+        unit=Unit(),
+        settings=class_statistics.Settings(),
+        root=tmp_path,
+        inputs=tuple(File(SEED_STATISTICS, unit) for unit in units[::-1]),
+        outputs=(File(CLASS_STATISTICS, Unit()),),
+    )
+    class_statistics.gather(job)
+    lines = (tmp_path / "class_statistics.csv").read_text().splitlines()
+    assert lines[0] == "model,fold,seed,class,label,available,asked,taken"
+    places = [line.split(",")[1:3] for line in lines[1:]]
+    assert places == [[str(u.fold), str(u.seed)] for u in units for _ in range(3)]
+    assert [line.split(",")[4] for line in lines[1:4]] == ["10", "20", "30"]

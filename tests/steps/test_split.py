@@ -140,12 +140,6 @@ def test_without_a_split_all_stand_on_both_sides_and_the_network_still_splits(gr
         assert len(training) == split.share(len(own), 0.8)
 
 
-def test_single_names_the_classes_of_one_polygon():
-    ground = [("b", "1"), ("a", "2"), ("c", "3"), ("c", "4")]
-    assert split.single(ground) == ["a", "b"]
-    assert split.sides(ground, 0.1, 7, True)["1"] == ("learning", "training")
-
-
 def test_random_seed_none_is_a_legal_setting():
     assert split.SeedSettings().random_seed is None
     assert split.SeedSettings(random_seed=4).random_seed == 4
