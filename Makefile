@@ -1,5 +1,6 @@
 # make demo   install i2lc and run it on a small landscape
-# make test   lint, types, tests
+# make test   lint, types, tests of the parts
+# make test-chain   whole runs on small landscapes, their products opened by other programs too
 # make test-faults  runs that are killed and broken, and restarted
 # make test-hpc  whole runs through a real sbatch and a real qsub, on a one-node Slurm
 # make bench  speed and memory, tables in docs/benchmarks.md and docs/memory.md
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-run
 
-.PHONY: demo test test-faults test-hpc bench reliability clean
+.PHONY: demo test test-chain test-faults test-hpc bench reliability clean
 
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)
@@ -32,6 +33,9 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	cd .dev && ../$(BIN)/mypy --config-file ../pyproject.toml -p i2lc
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-chain: $(VENV)/.installed-dev
+	$(BIN)/pytest -m "chain and not faults" -n 2 --dist loadfile
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/pytest -m faults -n 2 --dist loadfile tests/test_kill_points.py tests/test_faults.py

@@ -16,12 +16,26 @@ from types import ModuleType
 
 import rasterio
 
-from . import bench_features, bench_gapfill, bench_plan, bench_resample, bench_tasks
+from . import (
+    bench_features,
+    bench_gapfill,
+    bench_ground_truth,
+    bench_plan,
+    bench_resample,
+    bench_tasks,
+)
 from .measure import Result
 
 COMMAND = "python -m benchmarks"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-MODULES = (bench_gapfill, bench_resample, bench_features, bench_plan, bench_tasks)
+MODULES = (
+    bench_gapfill,
+    bench_resample,
+    bench_features,
+    bench_ground_truth,
+    bench_plan,
+    bench_tasks,
+)
 LIBRARIES = ("i2lc", "numpy", "numba", "rasterio", "pyproj", "odc-geo", "dask", "distributed")
 HEAD = ("what", "ours", "reference", "ratio", "goal", "", "ours a second")
 

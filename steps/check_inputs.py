@@ -23,7 +23,7 @@ from . import (
     ground_truth,
     labels,
     place_checks,
-    sampling,
+    sampling_checks,
     store,
     tile_checks,
 )
@@ -41,7 +41,7 @@ class Settings(
     tile_checks.Settings,
     place_checks.PlaceSettings,
     labels.LabelSettings,
-    sampling.SamplingSettings,
+    sampling_checks.SampleSettings,
 ):
     """Keys that the step uses."""
 
@@ -59,8 +59,7 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     if settings.region_path is not None:
         vectors += ground_truth.files_of(settings.region_path)
     named = [*vectors, settings.nomenclature_path, settings.color_table]
-    if settings.sample_selection.byclass is not None:
-        named.append(settings.sample_selection.byclass)
+    named += sampling_checks.files_of(settings)
     yield from (path for path in named if path.is_file())
     for name in tile_checks.folders(settings):
         for product in tile_checks.scan_of(settings.s2_path / name, name).products:
@@ -71,11 +70,12 @@ def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
     """Give the settings that the check looks at."""
     if not settings.check_inputs:
         return {"check_inputs": False}
-    unseen = {"auto_date", "features", "keep_bands", "sample_selection"}
+    unseen = {"auto_date", "features", "keep_bands"}
+    unseen |= set(sampling_checks.SampleSettings.model_fields)
     unseen |= set() if settings.folds else {"random_seed"}
     unseen |= set() if settings.classif_mode == "fusion" else {"ratio", "split_ground_truth"}
-    counts = settings.sample_selection.model_dump(mode="json", include={"byclass"}, by_alias=True)
-    return {**settings.model_dump(mode="json", exclude=unseen), **counts}
+    samples = sampling_checks.looked_at(settings)
+    return {**settings.model_dump(mode="json", exclude=unseen), **samples}
 
 
 def check(job: Job) -> None:
@@ -131,9 +131,10 @@ def problems(settings: Settings, cpus: int = 1) -> Report:
     grids, refused = tile_checks.place(tiles, settings)
     polygons, found = _look_at_polygons(settings)
     report += Report(errors=(*refused, *tile_checks.date_problems(tiles, settings))) + found
-    if polygons is not None:
-        report += _places_report(polygons, grids, settings)
     complete = polygons is not None and len(grids) == len(set(settings.list_tile))
+    if polygons is not None:
+        report += _sample_report(polygons, grids, settings, complete)
+        report += _places_report(polygons, grids, settings)
     return report + place_checks.problems(settings, settings.proj, grids, complete)
 
 
@@ -159,7 +160,6 @@ def _look_at_polygons(settings: Settings) -> tuple[gpd.GeoDataFrame | None, Repo
     if polygons.empty:
         errors.append(f"{path} has no polygon with a class")
     errors += _class_problems(polygons["value"], settings)
-    errors += _count_problems(polygons["value"], settings)
     copes = tuple(f"{path}: {finding.text}" for finding in found if not finding.hurts)
     return polygons, Report(tuple(errors), copes)
 
@@ -169,15 +169,16 @@ def _class_problems(values: Iterable[int | str], settings: Settings) -> list[str
     return labels.problems_of(codes, settings.nomenclature_path, settings.color_table)
 
 
-def _count_problems(values: Iterable[int | str], settings: Settings) -> list[str]:
-    """Tell what is wrong with the file of strategy byclass, where there is one."""
-    path = settings.sample_selection.byclass
+def _sample_report(
+    polygons: gpd.GeoDataFrame, grids: Mapping[str, GeoBox], settings: Settings, complete: bool
+) -> Report:
+    """Tell what is wrong with the keys that choose samples, and their files."""
     try:
-        if path is not None:
-            sampling.read_counts(path, labels.codes_of(values))
-    except InputError as error:
-        return [str(error)]
-    return []
+        names = place_checks.model_names(settings, settings.proj, grids, complete)
+    except InputError:
+        return Report()  # regions or test polygons that cannot be read are told with the places
+    codes = labels.codes_of(polygons["value"])
+    return Report(tuple(sampling_checks.problems_of(settings, names, codes)))
 
 
 def _places_report(

@@ -55,6 +55,28 @@ def problems(
     return _places(frame, settings, proj, grids)
 
 
+def model_names(
+    settings: PlaceSettings, proj: str, grids: Mapping[str, GeoBox], complete: bool
+) -> set[str]:
+    """Name all models as users write them, and all regions that are divided into models.
+
+    Parameters are those of `problems`. Without all tiles, all regions count.
+
+    Raises
+    ------
+    InputError
+        The regions or the test polygons cannot be read.
+    """
+    if settings.region_path is None:
+        return {"1"}
+    if not complete:
+        found = regions.read(settings, proj)
+        return set(found.names) if found else set()
+    frame = folds.read(settings, settings.folds, proj)
+    _, _, parts = ground.regions_of(settings, frame, proj, grids)
+    return set(parts) | set(regions.models_of(parts))
+
+
 def _file_problems(settings: PlaceSettings, proj: str) -> Iterator[str]:
     """Tell what is wrong with the field and the files of the folds."""
     chosen, path, field = settings.folds, settings.ground_truth, settings.data_field

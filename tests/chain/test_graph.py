@@ -243,7 +243,8 @@ def test_without_maps_the_strips_with_polygons_alone_are_predicted() -> None:
     made = graph.build(recipe.land_cover(SCORES), replace(LARGE, folds=(1, 2)))
     predicted = [name for name in made.tasks if name.startswith("classification/")]
     assert predicted == [
-        f"classification/{strip}" for strip in ("T31TCJ_strip_0", "T31TDJ_strip_0", "T31TDJ_strip_1")
+        f"classification/{strip}"
+        for strip in ("T31TCJ_strip_0", "T31TDJ_strip_0", "T31TDJ_strip_1")
     ]
     assert before(made, "confusion/T31TCJ_fold_1_seed_0") == [
         "classification/T31TCJ_strip_0",

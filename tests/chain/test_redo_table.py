@@ -211,9 +211,7 @@ def before_in_full(full: Config) -> dict[str, str]:
     return digests(full, full.units, full.steps)
 
 
-def digests(
-    made: Config, asked: units.UnitSettings, steps: dict[str, Settings]
-) -> dict[str, str]:
+def digests(made: Config, asked: units.UnitSettings, steps: dict[str, Settings]) -> dict[str, str]:
     """Give the fingerprints of all tasks of a configuration with other settings."""
     built = graph.build(recipe.land_cover(plan.asked(made)), units.plan(asked))
     return {name: found.digest for name, found in ledger.fingerprints(built, steps).items()}

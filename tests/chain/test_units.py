@@ -103,9 +103,7 @@ ALL_AXES = Units({"T": 1}, {"T": [0]}, seeds=2, pairs=1, models=("A", "Bf1"), fo
 
 
 def test_units_over_regions_and_folds() -> None:
-    assert ALL_AXES.of(("fold", "seed")) == [
-        Unit(fold=f, seed=s) for f in (0, 1) for s in (0, 1)
-    ]
+    assert ALL_AXES.of(("fold", "seed")) == [Unit(fold=f, seed=s) for f in (0, 1) for s in (0, 1)]
     assert ALL_AXES.of(("region", "fold", "seed")) == [
         Unit(region=r, fold=f, seed=s) for r in ("A", "Bf1") for f in (0, 1) for s in (0, 1)
     ]

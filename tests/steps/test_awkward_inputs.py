@@ -121,13 +121,13 @@ def test_a_class_may_be_called_anything_in_the_figure(tmp_path):
 
 
 def test_a_class_called_na_keeps_its_name(tmp_path):
-    path = tmp_path / SEED_STATISTICS.path(Unit(seed=0))
+    path = tmp_path / SEED_STATISTICS.path(Unit(fold=0, seed=0))
     path.parent.mkdir(parents=True)
     path.write_text(
         "model,seed,class,label,available,asked,taken\n1,0,NA,1,5,5,5\n1,0,01,2,4,4,4\n"
     )
     job = Job(
-        Unit(), Settings(), tmp_path, (File(SEED_STATISTICS, Unit(seed=0)),),
+        Unit(), Settings(), tmp_path, (File(SEED_STATISTICS, Unit(fold=0, seed=0)),),
         (File(CLASS_STATISTICS, Unit()),),
     )  # fmt: skip
     class_statistics.gather(job)

@@ -405,6 +405,29 @@ def test_geometry_that_the_chain_copes_with(
         assert sentence in caplog.text
 
 
+def test_parts_and_slivers_are_warnings(inputs: Inputs) -> None:
+    def spoil(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        parts = shapely.MultiPolygon([frame.geometry[0], frame.geometry[1]])
+        kept = frame.drop(index=1).reset_index(drop=True)
+        small = kept.iloc[[5]].copy()
+        small["geometry"] = [kept.geometry[5].centroid.buffer(5e-5)]
+        kept.loc[0, "geometry"] = parts
+        kept.loc[5, "geometry"] = small.geometry.iloc[0]
+        return kept
+
+    inputs.polygons(spoil)
+    report = inputs.report()
+    assert report.errors == ()
+    several = f"{inputs.truth}: several parts, used as one polygon: feature 1 (2 parts)"
+    assert several in report.warnings
+    (sliver,) = [text for text in report.warnings if "it may have no pixel" in text]
+    assert sliver.startswith(
+        f"{inputs.truth}: area under 100 m², it may have no pixel: feature 6 ("
+    )
+    inputs.options["spatial_resolution"] = 20
+    assert any("area under 400 m²" in text for text in inputs.report().warnings)
+
+
 def test_no_polygon_inside_the_tiles(inputs: Inputs) -> None:
     inputs.polygons(lambda frame: frame.set_geometry(frame.translate(1.0, 0.0)))
     assert only_error(inputs) == (f"no polygon of {inputs.truth} lies inside the tiles {TILE}")

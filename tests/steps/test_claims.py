@@ -330,7 +330,9 @@ def reference_of(found, seed, fold=MAIN):
     names = ("learning", "validation", "test") if fold else ("learning", "validation")
     total = np.zeros((len(names), *WHOLE.shape), np.int64)
     for tile, gbox in TILES.items():
-        with rasterio.open(found.root / REFERENCE.path(Unit(tile=tile, fold=fold, seed=seed))) as raster:
+        with rasterio.open(
+            found.root / REFERENCE.path(Unit(tile=tile, fold=fold, seed=seed))
+        ) as raster:
             assert raster.dtypes == ("uint32",) * len(names)
             assert raster.descriptions == names
             own = on_whole(gbox, raster.read().astype(np.int64))
@@ -427,7 +429,9 @@ def test_a_used_pixel_was_seen_as_often_as_asked_and_once_at_least(ground, thres
     for tile in TILES:
         with (
             rasterio.open(found.root / VIEWS.path(Unit(tile=tile))) as views,
-            rasterio.open(found.root / REFERENCE.path(Unit(tile=tile, fold=MAIN, seed=0))) as reference,
+            rasterio.open(
+                found.root / REFERENCE.path(Unit(tile=tile, fold=MAIN, seed=0))
+            ) as reference,
         ):
             seen = views.read(1)[(reference.read() != 0).any(axis=0)]
         assert seen.min() >= least

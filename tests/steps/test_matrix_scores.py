@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from datetime import date
 from functools import reduce
 from operator import add
@@ -46,8 +47,10 @@ SPLIT = {
     "split": True,
     "classes_without_pixels": [],
     "single_polygon_classes": ["300"],
+    "single_polygon_classes_of_regions": [["7", "north"]],
     "polygons": 9,
     "polygons_without_pixels": 1,
+    "polygons_outside_regions": 8,
     "pixels_claimed_by_two_classes": 11,
     "pixels_with_too_few_views": 22,
     "pixels_claimed_by_both_sides": {"0": 3, "1": 4},
@@ -243,6 +246,8 @@ def test_text_tells_what_was_left_out():
     text = "\n".join(lines_of(ONE))
     assert "Reference pixels without a class in the map, left out: 6" in text
     assert "Class dense forest has one polygon: learnt, not validated, not in the scores" in text
+    assert "Class water has one polygon in region north: learnt there, not validated" in text
+    assert "Polygons outside of all regions, not used: 8" in text
     assert "Pixels claimed by polygons of two classes, used by none: 11" in text
     assert "Pixels claimed by both sides of the split, used by none: 7" in text
     assert "Polygon pixels with too few valid views, not used: 22" in text
@@ -337,11 +342,21 @@ def test_the_step_adds_the_tiles_and_writes_all_results(tmp_path):
     tiles = ("T31TCJ", "T31TDJ")
     per_tile = [Unit(tile=tile, fold=MAIN, seed=seed) for tile in tiles for seed in (0, 1)]
     seeds = [Unit(seed=seed) for seed in (0, 1)]
+    models = [
+        Unit(region=region, fold=fold, seed=seed)
+        for seed in (0, 1)
+        for fold in (MAIN, 1)  # that of the fold is no part of the map
+        for region in (WHOLE, "north")
+    ]
     for unit in per_tile:
         part = matrix(COUNTS * (unit.seed + 1)) if unit.tile == tiles[0] else matrix(COUNTS.T)
         store.write_text(tmp_path / CONFUSION_TILE.path(unit), part.as_csv())
-    for unit in seeds:
-        model(tmp_path / MODEL.path(unit), [f"note {unit.seed}"])
+    folded = [replace(unit, fold=1) for unit in per_tile]
+    for unit in folded:
+        text = matrix(COUNTS * 100).as_csv()
+        store.write_text(tmp_path / CONFUSION_TILE.path(unit), text)
+    for unit in models:
+        model(tmp_path / MODEL.path(unit), [f"note {unit.seed} {unit.fold}"])
     CLASSES.save(tmp_path / LABELS.path(Unit()))
     store.write_json(tmp_path / SPLIT_REPORT.path(Unit()), SPLIT)
     single = (RESULTS_TEXT, RESULTS_JSON, RESULTS_CSV)
@@ -351,8 +366,8 @@ def test_the_step_adds_the_tiles_and_writes_all_results(tmp_path):
             settings=report.Settings(runs=2),
             root=tmp_path,
             inputs=(
-                *(File(CONFUSION_TILE, unit) for unit in per_tile),
-                *(File(MODEL, unit) for unit in seeds),
+                *(File(CONFUSION_TILE, unit) for unit in (*per_tile, *folded)),
+                *(File(MODEL, unit) for unit in models),
                 File(LABELS, Unit()),
                 File(SPLIT_REPORT, Unit()),
             ),
@@ -369,7 +384,9 @@ def test_the_step_adds_the_tiles_and_writes_all_results(tmp_path):
         np.testing.assert_array_equal(found.counts, total)
         assert found.unclassified.tolist() == [0, 10, 2]
     runs = [
-        scores.run_of(seed, matrix(total, (0, 10, 2)), [f"note {seed}"])
+        scores.run_of(
+            seed, matrix(total, (0, 10, 2)), [f"note {seed} 0", f"region north: note {seed} 0"]
+        )
         for seed, total in enumerate(totals)
     ]
     assert (tmp_path / "final/RESULTS.txt").read_text() == report.as_text(runs, CLASSES, SPLIT)

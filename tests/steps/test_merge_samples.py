@@ -296,12 +296,12 @@ def test_a_uniform_draw_reaches_every_sample(tmp_path):
     land = Land(tmp_path, count=300)
     there = land.selected("fold_2_seed_1", 3, training=True)
     counts = np.zeros(300)
-    for seed in range(60):
+    for seed in range(24):
         counts[places_of(contents(land.merge(text="west,east,10,8\n", seed=seed)), 1)] += 1
-    assert counts.sum() == 480
+    assert counts.sum() == 192
     assert set(np.flatnonzero(counts)) == set(there)
     share = 8 / len(there)
-    assert np.abs(counts[there] - 60 * share).max() < 4.5 * (60 * share * (1 - share)) ** 0.5
+    assert np.abs(counts[there] - 24 * share).max() < 4.5 * (24 * share * (1 - share)) ** 0.5
 
 
 def test_only_a_run_with_a_file_reads_one(tmp_path):

@@ -122,9 +122,10 @@ def nearest(features, row, number):
     values = features.astype(float)
     spread = values.std(axis=0)
     standard = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    distance = ((standard - standard[row]) ** 2).sum(axis=1)
+    distance = ((standard - standard[row]) ** 2).sum(axis=1) ** 0.5
     distance[row] = np.inf
-    return set(np.argsort(distance)[:number])
+    rounded = features.shape[1] ** 0.5 / synthesis.QUANTUM  # one as near may stand for another
+    return set(np.flatnonzero(distance <= np.sort(distance)[number - 1] + rounded))
 
 
 @some

@@ -1,0 +1,185 @@
+"""Which steps a run has, and which files they read and write, for what it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import tiny, with_keys
+
+from i2lc.chain import config, plan, recipe
+from i2lc.chain.recipe import Asked
+from i2lc.steps.contract import Step
+
+PLAIN = [
+    "check_inputs",
+    "tile_index",
+    "envelopes",
+    "polygons",
+    "selection",
+    "class_statistics",
+    "samples",
+    "merge_samples",
+    "training",
+    "model_choice",
+    "classification",
+    "tile_maps",
+    "mosaic",
+    "validity",
+    "confusion",
+    "report",
+]
+
+
+def names(asked: Asked) -> list[str]:
+    return [step.name for step in recipe.land_cover(asked)]
+
+
+def step(asked: Asked, name: str) -> Step:
+    return next(made for made in recipe.land_cover(asked) if made.name == name)
+
+
+def more(asked: Asked) -> dict[str, tuple[set[str], set[str]]]:
+    """Name what the steps of a plain run read and write beside (+) or no longer (-)."""
+
+    def files(made: Step) -> tuple[set[str], set[str]]:
+        return {file.name for file in made.inputs}, {file.name for file in made.outputs}
+
+    def compared(mine: set[str], plain: set[str]) -> set[str]:
+        return {f"+{name}" for name in mine - plain} | {f"-{name}" for name in plain - mine}
+
+    found = {}
+    plain = {made.name: files(made) for made in recipe.land_cover()}
+    for made in recipe.land_cover(asked):
+        if made.name in plain:
+            pairs = zip(files(made), plain[made.name], strict=True)
+            reads, writes = (compared(mine, other) for mine, other in pairs)
+            if reads or writes:
+                found[made.name] = (reads, writes)
+    return found
+
+
+def test_a_plain_run() -> None:
+    assert names(Asked()) == PLAIN
+    assert recipe.land_cover() == recipe.land_cover(Asked())
+
+
+def test_regions_have_their_maps() -> None:
+    asked = Asked(regions=True)
+    wanted = PLAIN.copy()
+    wanted.insert(3, "region_maps")
+    assert names(asked) == wanted
+    assert more(asked) == {"classification": ({"+regions of a tile"}, set())}
+
+
+def test_synthetic_samples_stand_between_the_merged_ones_and_the_training() -> None:
+    asked = Asked(augmentation=True)
+    wanted = PLAIN.copy()
+    wanted.insert(wanted.index("training"), "augmentation")
+    assert names(asked) == wanted
+    merged = {"-samples", "+samples before augmentation"}
+    assert more(asked) == {"merge_samples": (set(), merged)}
+    assert [file.name for file in step(asked, "augmentation").outputs] == ["samples"]
+
+
+def test_folds_are_proven_and_reported() -> None:
+    asked = Asked(folds=True)
+    wanted = PLAIN.copy()
+    wanted.insert(wanted.index("report"), "proof")
+    assert names(asked) == [*wanted, "fold_report"]
+    assert more(asked) == {}
+
+
+def test_scores_alone_need_no_map() -> None:
+    asked = Asked(folds=True, maps=False)
+    maps = {"tile_maps", "mosaic", "validity", "report"}
+    assert names(asked) == [
+        *(name for name in PLAIN if name not in maps),
+        "proof",
+        "fold_report",
+    ]
+    assert more(asked) == {
+        "classification": ({"+reference"}, set()),
+        "confusion": (
+            {"-map", "-confidence", "+labels of a strip", "+confidence of a strip"},
+            set(),
+        ),
+    }
+    assert step(asked, "classification").per == ("tile", "sampled_strip")
+    assert step(Asked(folds=True), "classification").per == ("tile", "strip")
+
+
+def test_scores_alone_with_regions() -> None:
+    asked = Asked(folds=True, maps=False, regions=True)
+    reads, _ = more(asked)["classification"]
+    assert reads == {"+regions of a tile", "+reference"}
+    assert step(asked, "classification").per == ("tile", "sampled_strip")
+
+
+STRIP, TILE, WHOLE_MAP = "probabilities of a strip", "probabilities of a tile", "probability map"
+BY_TILE = {
+    "classification": (set(), {f"+{STRIP}"}),
+    "tile_maps": ({f"+{STRIP}"}, {f"+{TILE}"}),
+}
+"""What a run that keeps the probabilities of each tile reads and writes beside."""
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_probabilities_change_files_and_no_step(probabilities: bool) -> None:
+    by_tile, mosaic = Asked(probabilities=True), Asked(probabilities, probability_mosaic=True)
+    assert names(by_tile) == names(mosaic) == PLAIN
+    assert more(by_tile) == BY_TILE
+    assert more(mosaic) == {**BY_TILE, "mosaic": ({f"+{TILE}"}, {f"+{WHOLE_MAP}"})}
+    assert (by_tile.any_probability, mosaic.any_probability) == (True, True)
+    assert not Asked().any_probability
+
+
+def test_all_at_once_has_every_step() -> None:
+    asked = Asked(regions=True, augmentation=True, folds=True)
+    assert names(asked) == [made.name for made in recipe.STEPS]
+    assert set(more(asked)) == set(more(Asked(regions=True))) | set(more(Asked(augmentation=True)))
+
+
+# What a configuration asks for.
+
+
+@pytest.fixture(scope="module")
+def landscape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny(tmp_path_factory.mktemp("recipe") / "land", dates=4)
+
+
+AUGMENTED = (
+    'sample_augmentation : { activate : True, strategy : "replicate", '
+    '"samples.strategy" : "balance" }'
+)
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "wanted"),
+    [
+        ("chain", "", Asked()),
+        ("chain", 'region_path : "regions.shp"', Asked(regions=True)),
+        ("chain", 'folds : { by : "tile" }', Asked(folds=True)),
+        ("chain", 'folds : { by : "tile", output : "maps" }', Asked(folds=True)),
+        ("arg_train", 'folds : { by : "tile", output : "scores" }', Asked(folds=True, maps=False)),
+        ("arg_train", AUGMENTED, Asked(augmentation=True)),
+        ("arg_train", AUGMENTED.replace("True", "False"), Asked()),
+    ],
+)
+def test_what_a_configuration_asks_for(
+    landscape: Path, section: str, line: str, wanted: Asked
+) -> None:
+    text, head = landscape.read_text(), f"{section} :\n{{\n"
+    assert text.count(head) == 1
+    path = landscape.with_name("asked.cfg")
+    path.write_text(text.replace(head, f"{head} {line}\n"))
+    assert plan.asked(config.load(path)) == wanted
+
+
+def test_probabilities_of_a_configuration(landscape: Path) -> None:
+    path = with_keys(landscape, "probable.cfg", enable_probability_map="True")
+    assert plan.asked(config.load(path)) == Asked(probabilities=True)
+    path.write_text(
+        path.read_text().replace("enable_probability_map", "generate_final_probability_map")
+    )
+    assert plan.asked(config.load(path)) == Asked(probability_mosaic=True)
