@@ -28,7 +28,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 EPILOG = """Verbs: i2lc demo OUT writes a small landscape to try the chain on;
 i2lc status -config FILE tells what is done, what is to do and why;
 i2lc doctor -config FILE -scheduler_type Slurm tries each kind of job of a queue;
-i2lc check-database -in.vector IN -out.vector OUT -dataField code -epsg 2154 looks at a ground truth;
+i2lc check-database -in.vector IN -dataField code -epsg 2154 looks at a ground truth;
 i2lc split-tiles -in.vector FILE -config FILE -out DIR writes the pairs of a leave-one-tile-out;
 i2lc confusion -map MAP -ref.vector FILE -ref.vector.field code compares a map with a reference.
 i2lc VERB -h says more."""

@@ -297,8 +297,8 @@ IN_CHAIN = {
     " outptu : 1": f"line 10: unknown key chain.outptu; the keys of chain are {CHAIN_KEYS}",
     " epochs : 3": "line 10: unknown key chain.epochs; it belongs in section "
     "arg_train.deep_learning_parameters",
-    ' user_feat_path : "x"': "line 10: chain.user_feat_path is a parameter of iota2 that i2lc does not "
-    "support yet",
+    ' user_feat_path : "x"': "line 10: chain.user_feat_path is a parameter of iota2 that i2lc does "
+    "not support yet",
     " ratio : 1.5": "line 10: chain.ratio: got 1.5, expected a number above 0 and below 1",
     " ratio : 0": "line 10: chain.ratio: got 0, expected a number above 0 and below 1",
     ' ratio : "half"': "line 10: chain.ratio: got 'half', expected a number above 0 and below 1",

@@ -125,4 +125,4 @@ def test_units_are_sorted_by_the_order_of_the_axes():
         Unit(region="B"),
         Unit("T"),
     ]
-    assert sorted(reversed(wanted), key=sort_key) == wanted
+    assert sorted(wanted[::-1], key=sort_key) == wanted
