@@ -129,18 +129,17 @@ def laid_out(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def scores(folder: Path, tiles: int) -> str:
-    """Lay out the scores of both ways, fold by fold."""
+def scores(folder: Path, tiles: Sequence[str]) -> str:
+    """Lay out the mean F of both ways, fold by fold; the loop's folds are in the order of tiles."""
     told = json.loads((folder / "folds" / "final" / "folds.json").read_text())
-    rows = [("fold", "left out: loop", "folds", "same area: loop", "folds")]
-    for fold, one in enumerate(told["folds"][:tiles]):
-        shell = [
-            json.loads(
-                (folder / "loop" / "scores" / f"{kind}_{fold}" / "confusion.json").read_text()
-            )
+    rows = [("left out", "another area: loop", "folds", "same area: loop", "folds")]
+    for one in told["folds"]:
+        number = list(tiles).index(one["name"])
+        paths = [
+            folder / "loop" / "scores" / f"{kind}_{number}" / "confusion.json"
             for kind in ("left_out", "same_area")
         ]
-        rows.append((one["name"], *_cells(shell, one)))
+        rows.append((one["name"], *_cells([json.loads(path.read_text()) for path in paths], one)))
     return laid_out(rows)
 
 
@@ -170,13 +169,16 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="i2lc-folds-"))
     config = landscape.write(folder / "land", Landscape(tiles=(2, 2), size=options.size))
+    found = re.search(r'list_tile : "([^"]+)"', config.read_text())
+    assert found is not None
+    tiles = found[1].split()
     ways = [
         run(config, "plain", None),
-        loop(config, 4),
+        loop(config, len(tiles)),
         run(config, "folds", FOLDS),
         run(config, "scores", SCORES),
     ]
-    text = f"{times(ways)}\n\n{scores(config.parent, 4)}\n"
+    text = f"{times(ways)}\n\n{scores(config.parent, tiles)}\n"
     print(text)
     print((config.parent / "folds" / "final" / "FOLDS.txt").read_text())
     write(text)

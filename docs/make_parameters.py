@@ -23,8 +23,9 @@ HEAD = """\
 Made by `docs/make_parameters.py` from the models of the code; do not edit by hand.
 
 A configuration file has the sections below, in iota2's syntax or as YAML. Relative paths start
-in the folder of the file. A key that stands in two sections (`ratio`, `split_ground_truth`) may
-be given in either, or in both with the same value. Whatever is not listed here is an error.
+in the folder of the file. A key that stands in two sections (`ratio`, `split_ground_truth`,
+`folds`) may be given in either, or in both with the same value. Whatever is not listed here is
+an error.
 """
 
 

@@ -33,6 +33,7 @@ from i2lc.steps.artifacts import (
     VIEWS,
 )
 from i2lc.steps.contract import MAIN, File, Job, Unit
+from i2lc.steps.folds import Folds
 from i2lc.steps.labels import Labels
 from i2lc.steps.sensors.base import Product
 from i2lc.steps.tile import TileIndex
@@ -275,7 +276,7 @@ def ground(tmp_path):
     names.write_text("".join(f"class {k}:{k}\n" for k in (3, 5, 9)))
     colors.write_text("".join(f"{k} {k} 0 0\n" for k in (3, 5, 9)))
 
-    def run(table, runs=1, folds=(MAIN,), **keys):
+    def run(table, runs=1, folds=(MAIN,), fold_settings=None, **keys):
         path = tmp_path / "truth.gpkg"
         path.unlink(missing_ok=True)
         pyogrio.write_dataframe(table, path, driver="GPKG")
@@ -289,6 +290,7 @@ def ground(tmp_path):
                     data_field="Code",
                     nomenclature_path=names,
                     color_table=colors,
+                    folds=fold_settings,
                     **keys,
                 ),
                 root=tmp_path,
@@ -571,3 +573,68 @@ def test_polygons_elsewhere_are_an_error(ground):
         InputError, match=r"no polygon of .* has a usable pixel in the tiles T31TCJ"
     ):
         ground(table)
+
+
+# --- folds and regions ----------------------------------------------------------------------
+
+FOLDS = Folds(by="polygon", k=2, buffer=30)
+HEADER = "number,polygon,originfid,class,label,region,model,fold,side,set,pixels"
+
+
+def test_the_table_of_polygons_has_the_columns_of_the_contract(ground):
+    found = ground(truth_of(1, 12))
+    text = (found.root / POLYGONS.path(Unit(fold=MAIN, seed=0))).read_text()
+    assert text.splitlines()[0] == HEADER
+    rows = table_of(found, 0)
+    assert [int(row["number"]) for row in rows] == list(range(1, 13))
+    assert {(row["region"], row["model"], row["fold"]) for row in rows} == {("", "", "0")}
+    regions = (found.root / REGIONS.path(Unit())).read_text()
+    assert regions == "number,region,model\n1,,\n"
+
+
+def test_pixels_of_a_fold_are_those_of_its_test_polygons_and_of_no_other_side(ground):
+    table = truth_of(2)
+    plain = ground(table)
+    kept = (table_of(plain, 0), reference_of(plain, 0))
+    found = ground(table, folds=(MAIN, 1, 2), fold_settings=FOLDS)
+    main = table_of(found, 0)
+    assert [{**row, "fold": "0"} for row in main] == kept[0]
+    np.testing.assert_array_equal(reference_of(found, 0), kept[1])
+    fold_of = np.array([0] + [int(row["fold"]) for row in main])
+    assert set(fold_of[1:]) == {0, 1, 2}  # those outside of the tiles are in none
+    for fold in (1, 2):
+        rows, reference = table_of(found, 0, fold), reference_of(found, 0, fold)
+        assert [row["fold"] for row in rows] == [row["fold"] for row in main]
+        side_of = np.array(["", *(row["side"] for row in rows)])
+        for band, side in enumerate(("learning", "validation", "test")):
+            numbers = np.unique(reference[band])
+            assert set(side_of[numbers[numbers > 0]]) == {side}
+        assert set(fold_of[side_of == "test"]) == {fold}
+        assert ((reference != 0).sum(axis=0) <= 1).all()
+        counts = np.bincount(reference.ravel(), minlength=len(side_of))[1:]
+        assert [int(row["pixels"]) for row in rows] == counts.tolist()
+        learns = table.geometry[[int(r["originfid"]) - 1 for r in rows if r["side"] == "learning"]]
+        tests = table.geometry[[int(r["originfid"]) - 1 for r in rows if r["side"] == "test"]]
+        assert shapely.distance(shapely.union_all(learns), shapely.union_all(tests)) > 30
+        assert len(layers_of(found, 0, LEARN_VECTOR, fold)) > 0
+
+
+def test_regions_and_their_models_are_numbered(ground, tmp_path):
+    halves = [shapely.box(400, -700, 1200, 100), shapely.box(-100, -700, 400, 100)]
+    frame = gpd.GeoDataFrame({"region": ["west", "east"]}, geometry=halves[::-1], crs=LAMBERT)
+    table = truth_of(0)
+    path = tmp_path / "regions.gpkg"
+    pyogrio.write_dataframe(frame, path, driver="GPKG")
+    found = ground(table, region_path=path)
+    rows = table_of(found, 0)
+    centres = {k + 1: shape.centroid.x for k, shape in enumerate(table.geometry)}
+    assert all(row["model"] == row["region"] for row in rows)
+    used = [row for row in rows if row["side"]]
+    assert {row["region"] for row in used} == {"east", "west"}
+    sure = [row for row in used if abs(centres[int(row["originfid"])] - 400) > 90]
+    assert all(
+        row["region"] == ("west" if centres[int(row["originfid"])] < 400 else "east")
+        for row in sure
+    )
+    regions = (found.root / REGIONS.path(Unit())).read_text()
+    assert regions == "number,region,model\n1,east,east\n2,west,west\n"
