@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,14 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     yield from () if settings.region_path is None else ground_truth.files_of(settings.region_path)
     yield settings.nomenclature_path
     yield settings.color_table
+
+
+def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
+    """Give the settings that decide the split: of the folds not whether they have maps."""
+    found = settings.model_dump(mode="json")
+    if settings.folds is not None:
+        del found["folds"]["output"]
+    return found
 
 
 @dataclass
@@ -297,6 +306,7 @@ STEP = Step(
     outputs=(LABELS, POLYGONS, REFERENCE, LEARN_VECTOR, VAL_VECTOR, SPLIT_REPORT, REGIONS),
     resource="samplesFormatting",
     sources=sources,
+    uses=used,
     unmoved_by={
         LABELS: (*SPLIT_KEYS, "runs", *REGION_KEYS, TILE_INDEX, VIEWS, ENVELOPE),
         POLYGONS: ("runs", *labels.LOOKS),

@@ -120,8 +120,8 @@ def test_files_of_samples_may_not_lie_in_the_output_folder(tmp_path: Path) -> No
     text = PER_MODEL.replace("r1.csv", "out/r1.csv") % '"strategy" : "all"'
     text += ' sample_management : "out/copies.csv"\n'
     assert refusal(tmp_path, text) == (
-        "run.cfg, line 3: output_path out holds inputs: strategy.byclass.in out/r1.csv, "
-        "sample_management out/copies.csv; give the outputs a folder of their own"
+        "run.cfg, line 3: output_path out holds inputs: sample_management out/copies.csv, "
+        "strategy.byclass.in out/r1.csv; give the outputs a folder of their own"
     )
 
 

@@ -117,7 +117,7 @@ FULL_TABLE: dict[str, tuple[Any, set[str]]] = {
     "folds.buffer": (40.0, CHECK | {"validity"} | PLACED),
     "folds.field": ("farm", CHECK | {"validity"} | PLACED),
     "folds.test_vectors": ((Path("/elsewhere.shp"),), CHECK | {"validity"} | PLACED),
-    "folds.output": ("scores", CHECK | {"validity"} | PLACED),
+    "folds.output": ("scores", CHECK | FOLDED),
     # samples
     f"{PER_MODEL}.target_model": ("west", CHECK | PLACED - {"polygons"}),
     f"{PER_MODEL}.sampler": ("periodic", PLACED - {"polygons"}),
