@@ -116,6 +116,8 @@ def accuracy_of_training(samples: Path, demo: Demo, stem: Path) -> float:
         "samples": str(samples),
         "model": f"{stem}.safetensors",
         "history": f"{stem}.json",
+        "region": "",
+        "fold": 0,
         "seed": 0,
         "hyp": 0,
         "num_workers": 0,
