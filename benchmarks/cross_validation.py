@@ -130,11 +130,11 @@ def laid_out(rows: Sequence[Sequence[str]]) -> str:
 
 
 def scores(folder: Path, tiles: Sequence[str]) -> str:
-    """Lay out the mean F of both ways, fold by fold; the loop's folds are in the order of tiles."""
+    """Lay out the mean F of both ways, fold by fold; the loop's are in the order of names."""
     told = json.loads((folder / "folds" / "final" / "folds.json").read_text())
     rows = [("left out", "another area: loop", "folds", "same area: loop", "folds")]
     for one in told["folds"]:
-        number = list(tiles).index(one["name"])
+        number = sorted(tiles).index(one["name"])
         paths = [
             folder / "loop" / "scores" / f"{kind}_{number}" / "confusion.json"
             for kind in ("left_out", "same_area")

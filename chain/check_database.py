@@ -173,9 +173,10 @@ def run(request: Request) -> int:
         table = pd.DataFrame(rows(found, cleaned), columns=HEAD)
         store.write_text(request.table, table.to_csv(index=False, lineterminator="\n"))
         say(f"table of findings: {request.table}")
-    if found.hopeless and request.correct:
+    if found.hopeless:
         kinds = ", ".join(finding.kind for finding in found.hopeless)
-        say(f"cannot be corrected: {kinds}; {request.out} is not written")
+        absent = f"; {request.out} is not written" if request.correct else ""
+        say(f"cannot be corrected: {kinds}{absent}")
     elif found.findings and not request.correct:
         say("not corrected: -doCorrections True writes a cleaned file as -out.vector")
     return WELL if cleaned is not None or (not request.correct and not found.findings) else UNWELL

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from distributed.scheduler import KilledWorker
 
 from ..errors import I2lcError
 from ..scheduler.drive import Progress, Stop
 from ..steps import check_inputs
-from ..steps.artifacts import CONFIDENCE, FOLDS_TEXT, MAP, RESULTS_TEXT
+from ..steps.artifacts import CONFIDENCE, FOLDS_TEXT, INPUT_REPORT, MAP, RESULTS_TEXT
 from . import ledger, output, reuse
 from .arguments import WRONG
 from .decision import Verdict
@@ -87,6 +88,8 @@ class Ending:
         say(f"{len(self.progress.done)} tasks done in {seconds:.0f} s; products in {root}")
         for path in _headlines(self.work.plan):
             say(f"- {root / path}")
+        if told := _warnings(root):
+            say(f"warnings about the inputs: {told}, see {root / INPUT_REPORT.pattern}")
         return OK
 
     def _broken_off(self) -> int:
@@ -130,6 +133,16 @@ def again(work: Work) -> str:
     if options.fail_fast:
         words += ["--fail-fast"]
     return shlex.join([*words, "-restart"])
+
+
+def _warnings(root: Path) -> int:
+    """Count the warnings of the check of the inputs."""
+    try:
+        text = (root / INPUT_REPORT.pattern).read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    blocks = (block.splitlines() for block in text.split("\n\n"))
+    return sum(len(lines) - 1 for lines in blocks if lines and lines[0] == "warnings:")
 
 
 def _headlines(plan: Plan) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,7 +66,8 @@ def build(steps: Sequence[Step], units: Units) -> Graph:
     Raises
     ------
     GraphError
-        An artifact with two producing steps or none, or steps that wait for each other.
+        An artifact with two producing steps or none, steps that wait for each other, or two
+        tasks of one name or with one file to write.
     """
     _check_producers(steps)
     written = {
@@ -79,10 +80,13 @@ def build(steps: Sequence[Step], units: Units) -> Graph:
     tasks: dict[str, Task] = {}
     for step, by_unit in written.items():
         for unit, outputs in by_unit.items():
-            inputs = tuple(file for artifact in step.inputs for file in index.find(artifact, unit))
-            after = tuple(file for artifact in step.after for file in index.find(artifact, unit))
+            at = replace(unit, **step.reads_at)
+            inputs = tuple(file for artifact in step.inputs for file in index.find(artifact, at))
+            after = tuple(file for artifact in step.after for file in index.find(artifact, at))
             task = Task(step, unit, inputs, outputs, after)
-            tasks[task.name] = task
+            if tasks.setdefault(task.name, task) is not task:
+                raise GraphError(f"two tasks have the name {task.name}")
+    _check_paths(tasks.values())
     graph = Graph(tuple(steps), tasks, nx.DiGraph())
     graph.edges.add_nodes_from(tasks)
     for task in tasks.values():
@@ -108,6 +112,15 @@ def _check_producers(steps: Sequence[Step]) -> None:
         for artifact in step.inputs + step.after:
             if artifact not in producers:
                 raise GraphError(f"step {step.name} reads {artifact.name}, which no step writes")
+
+
+def _check_paths(tasks: Iterable[Task]) -> None:
+    writers: dict[str, str] = {}
+    for task in tasks:
+        for file in task.outputs:
+            if file.path in writers:
+                raise GraphError(f"{file.path} is written by {writers[file.path]} and {task.name}")
+            writers[file.path] = task.name
 
 
 def _outputs(step: Step, unit: Unit, units: Units) -> Iterator[File]:

@@ -107,15 +107,11 @@ def _tiles_in(given: argparse.Namespace) -> gpd.GeoSeries:
 
 
 def _tiles_of(config: Config) -> gpd.GeoSeries:
-    """Read the footprints of the tiles from the headers of their products."""
-    settings, outlines = config.units, []
-    for tile in settings.list_tile:
-        native = index_tile(settings.s2_path / tile, tile, SENTINEL2, settings).native
-        box = native[SENTINEL2.finest]
-        outlines.append(gpd.GeoSeries([box.extent.geom], index=[tile], crs=str(box.crs)))
-    crs = outlines[0].crs
-    shapes = [tile_pairs.in_crs(outline, crs)[0] for outline in outlines]
-    return gpd.GeoSeries(shapes, index=list(settings.list_tile), crs=crs)
+    """Read the grids of the tiles, those of folds by tile, from the headers of their products."""
+    settings, names = config.units, sorted(config.units.list_tile)
+    grids = [index_tile(settings.s2_path / name, name, SENTINEL2, settings).grid for name in names]
+    boxes = [gbox.extent.geom for gbox in grids]
+    return gpd.GeoSeries(boxes, index=names, crs=settings.proj)
 
 
 def split(asked: Asked, tiles: gpd.GeoSeries) -> Iterator[str]:

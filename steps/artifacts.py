@@ -18,7 +18,7 @@ DATE_GRID = Artifact("date grid", "features/interpolation_dates.json", "dates of
 REGION_MAP = Artifact(
     "regions of a tile", "shapeRegion/{tile}_regions.tif", "number of the region, 0 outside, uint16"
 )
-REGIONS = Artifact("regions", "shapeRegion/regions.csv", "number, name, models, polygons, area")
+REGIONS = Artifact("regions", "shapeRegion/regions.csv", "number, region, model")
 
 # sampling
 LABELS = Artifact("labels", "samplesSelection/labels.json", "class codes, names and colors")

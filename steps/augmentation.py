@@ -17,7 +17,14 @@ import numpy as np
 from ..errors import TaskError
 from . import appending, draws, samples_file, sampling, split, store, synthesis
 from .artifacts import LABELS, MERGED, SAMPLES
-from .augmentation_settings import BY_CLASS, AugmentationSettings, SampleAugmentation, new_samples
+from .augmentation_settings import (
+    BY_CLASS,
+    FACTOR,
+    NEIGHBORS,
+    AugmentationSettings,
+    SampleAugmentation,
+    new_samples,
+)
 from .contract import MAIN, Job, Step, Unit
 from .labels import LOOKS, Labels
 from .samples_file import SYNTHETIC, TRAINING
@@ -149,9 +156,9 @@ def _strategy(job: Job, features: np.ndarray, code: int, count: int) -> Iterator
     which = (int(job.unit.fold or MAIN), str(job.unit.region), code)
     rng = draws.generator("sample_augmentation", seed, *which)
     if settings.strategy == "jitter":
-        return synthesis.jitter(features, count, settings.factor, rng)
+        return synthesis.jitter(features, count, settings.factor or FACTOR, rng)
     if settings.strategy == "smote" and len(features) > 1:
-        return synthesis.smote(features, count, settings.neighbors, rng)
+        return synthesis.smote(features, count, settings.neighbors or NEIGHBORS, rng)
     if settings.strategy == "smote":
         log.warning("class %d has one training sample: it is copied, smote needs two", code)
     return synthesis.replicate(features, count, rng)

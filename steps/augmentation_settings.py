@@ -15,6 +15,10 @@ from .sampling import read_counts, unknown
 ALL = "all"
 """Name that stands for every model."""
 BY_CLASS = "samples.strategy.byClass"
+STRATEGY_KEYS = {"jitter": "factor", "smote": "neighbors"}
+"""Strategy -> the field that belongs to it."""
+FACTOR = 10.0
+NEIGHBORS = 5
 NUMBER_KEYS = {"minNumber": "minimum", "byClass": "by_class"}
 """Strategy of numbers -> the field that it needs."""
 
@@ -31,17 +35,19 @@ class SampleAugmentation(Settings):
         description="replicate: copies; jitter: copies with noise; smote: points between a sample "
         "and one of its nearest neighbours of the same class.",
     )
-    factor: float = Field(
-        10,
+    factor: float | None = Field(
+        None,
         gt=0,
         alias="strategy.jitter.stdfactor",
-        description="The noise's standard deviation is that of the class's feature, over this.",
+        description="Strategy jitter: the noise's standard deviation is that of the class's "
+        f"feature, over this; None is {FACTOR:g}.",
     )
-    neighbors: int = Field(
-        5,
+    neighbors: int | None = Field(
+        None,
         ge=1,
         alias="strategy.smote.neighbors",
-        description="Nearest neighbours among which smote draws.",
+        description="Strategy smote: nearest neighbours among which it draws; None is "
+        f"{NEIGHBORS}.",
     )
     numbers: Literal["minNumber", "balance", "byClass"] | None = Field(
         None,
@@ -58,6 +64,10 @@ class SampleAugmentation(Settings):
 
     @model_validator(mode="after")
     def _keys_agree(self) -> SampleAugmentation:
+        for strategy, name in STRATEGY_KEYS.items():
+            alias = SampleAugmentation.model_fields[name].alias
+            if getattr(self, name) is not None and self.strategy != strategy:
+                raise ValueError(f"{alias} belongs to strategy {strategy}, not {self.strategy}")
         for numbers, name in NUMBER_KEYS.items():
             alias = SampleAugmentation.model_fields[name].alias
             given = getattr(self, name) is not None

@@ -178,7 +178,8 @@ def _sample_report(
     except InputError:
         return Report()  # regions or test polygons that cannot be read are told with the places
     codes = labels.codes_of(polygons["value"])
-    return Report(tuple(sampling_checks.problems_of(settings, names, codes)))
+    divided = settings.classif_mode == "fusion"
+    return Report(tuple(sampling_checks.problems_of(settings, names, codes, divided)))
 
 
 def _places_report(

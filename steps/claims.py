@@ -1,13 +1,15 @@
 """Which polygon has which pixel: a walk down a tile, band of rows by band of rows.
 
 A pixel belongs to a polygon by its centre. A pixel that polygons of two classes claim is
-used by none of them; the same holds, later, for a pixel claimed by both sides of a split.
+used by none of them; the same holds, later, for a pixel claimed by two sides of a split. A
+polygon that takes no part in a split claims nothing there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import geopandas as gpd
 import numpy as np
@@ -28,12 +30,49 @@ class Band:
     rows: slice
     claims: tuple[tuple[int, tuple[slice, slice], np.ndarray], ...]
     """Polygon number, place within the band, pixels of the polygon there."""
-    usable: np.ndarray
-    """bool (rows, columns): owned by the tile, seen often enough, claimed by one class."""
-    lost_to_classes: int
-    """Owned pixels that polygons of two classes claim."""
-    lost_to_clouds: int
-    """Owned and claimed pixels with too few valid views."""
+    codes: Sequence[int]
+    """Class code of each polygon."""
+    owned: np.ndarray
+    """bool (rows, columns): owned by the tile."""
+    seen: np.ndarray
+    """bool (rows, columns): with enough valid views."""
+
+    def free(self, member: np.ndarray) -> np.ndarray:
+        """Give the pixels that a polygon may use: owned, seen, not claimed by two classes.
+
+        Parameters
+        ----------
+        member : ndarray of bool, (polygons,)
+            Polygons that count; the claims of others are void.
+
+        Returns
+        -------
+        ndarray of bool, (rows, columns)
+        """
+        usable = self.owned & self.seen
+        return usable & ~self._claimed(member)[1] if self._disputed else usable
+
+    def losses(self, member: np.ndarray) -> tuple[int, int]:
+        """Count the owned pixels that are lost to a claim of two classes, and to few views."""
+        claimed, contested = self._claimed(member)
+        by_classes = self.owned & contested
+        by_clouds = self.owned & claimed & ~contested & ~self.seen
+        return int(by_classes.sum()), int(by_clouds.sum())
+
+    @cached_property
+    def _disputed(self) -> bool:
+        return bool(self._claimed(np.ones(len(self.codes), bool))[1].any())
+
+    def _claimed(self, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the pixels that members claim, and those that members of two classes claim."""
+        label = np.zeros(self.owned.shape, np.int64)
+        contested = np.zeros(self.owned.shape, bool)
+        for number, place, mask in self.claims:
+            if member[number - 1]:
+                code = self.codes[number - 1]
+                contested[place] |= mask & (label[place] != 0) & (label[place] != code)
+                label[place][mask] = code
+        return label != 0, contested
 
 
 def walk(
@@ -76,7 +115,7 @@ def walk(
         claims = [claim for claim in claims if claim[2].any()]
         owned = rasters.read(envelope, rows, cols) == 1
         seen = rasters.read(views, rows, cols) >= least_views
-        yield _band(rows, claims, codes, owned, seen)
+        yield Band(rows, tuple(claims), codes, owned, seen)
         active = {k: shape for k, shape in active.items() if shape.rows.stop > rows.stop}
 
 
@@ -92,45 +131,29 @@ def _row_ranges(parts: gpd.GeoSeries, gbox: GeoBox) -> tuple[np.ndarray, np.ndar
     return first, behind
 
 
-def _band(
-    rows: slice,
-    claims: list[tuple[int, tuple[slice, slice], np.ndarray]],
-    codes: Sequence[int],
-    owned: np.ndarray,
-    seen: np.ndarray,
-) -> Band:
-    label = np.zeros(owned.shape, np.int64)
-    contested = np.zeros(owned.shape, bool)
-    for number, place, mask in claims:
-        code = codes[number - 1]
-        contested[place] |= mask & (label[place] != 0) & (label[place] != code)
-        label[place][mask] = code
-    claimed = owned & (label != 0)
-    return Band(
-        rows=rows,
-        claims=tuple(claims),
-        usable=claimed & seen & ~contested,
-        lost_to_classes=int((claimed & contested).sum()),
-        lost_to_clouds=int((claimed & ~contested & ~seen).sum()),
-    )
-
-
-def pixels_of(band: Band, polygons: int) -> np.ndarray:
-    """Count the usable pixels that each polygon claims in a band, (polygons,)."""
-    counts = np.zeros(polygons, np.int64)
+def pixels_of(band: Band, member: np.ndarray) -> np.ndarray:
+    """Count the pixels of a band that each of some polygons may use, (polygons,)."""
+    counts = np.zeros(len(member), np.int64)
+    free = band.free(member)
     for number, place, mask in band.claims:
-        counts[number - 1] += int((mask & band.usable[place]).sum())
+        if member[number - 1]:
+            counts[number - 1] += int((mask & free[place]).sum())
     return counts
 
 
 def take_sides(
-    band: Band, sides: Sequence[np.ndarray], apart: Sequence[tuple[int, int]]
+    band: Band,
+    usable: np.ndarray,
+    sides: Sequence[np.ndarray],
+    apart: Sequence[tuple[int, int]],
 ) -> tuple[np.ndarray, int]:
     """Give each usable pixel to its polygon, side by side.
 
     Parameters
     ----------
     band : Band
+    usable : ndarray of bool, (rows, columns)
+        Pixels that may be used: `Band.free` of the polygons that take part.
     sides : sequence of ndarray of bool, (polygons,)
         Polygons of each side.
     apart : sequence of pairs
@@ -144,14 +167,14 @@ def take_sides(
     lost : int
         Pixels that two sides claim which may not share one; they are taken from all sides.
     """
-    numbers = np.zeros((len(sides), *band.usable.shape), np.uint32)
+    numbers = np.zeros((len(sides), *usable.shape), np.uint32)
     for number, place, mask in band.claims:
-        free = mask & band.usable[place]
+        free = mask & usable[place]
         for side, member in enumerate(sides):
             if member[number - 1]:
                 target = numbers[side][place]
                 target[free & (target == 0)] = number
-    contested = np.zeros(band.usable.shape, bool)
+    contested = np.zeros(usable.shape, bool)
     for one, other in apart:
         contested |= (numbers[one] != 0) & (numbers[other] != 0)
     numbers[:, contested] = 0

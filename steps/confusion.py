@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import rasterio
 
-from . import rasters, store
+from . import polygon_table, rasters, store
 from .artifacts import (
     CONFIDENCE,
     CONFIDENCE_STRIP,
@@ -35,7 +35,7 @@ KEYS = ["polygon", "side", "label", "said"]
 def compare(job: Job) -> None:
     """Write what was said of the pixels of each polygon that the tile owns, and the matrix."""
     classes = Labels.load(job.input(LABELS))
-    table = pd.read_csv(job.input(POLYGONS), usecols=["number", "label"])
+    table = polygon_table.read(job.input(POLYGONS))
     label_of = np.append(0, table["label"].to_numpy(np.int64))
     said = [*job.every(MAP).values()] or [*job.every(LABEL_STRIP).values()]
     sure = [*job.every(CONFIDENCE).values()] or [*job.every(CONFIDENCE_STRIP).values()]

@@ -221,6 +221,8 @@ class Step:
     """Files from outside the run folder that a task reads."""
     after: tuple[Artifact, ...] = ()
     """Artifacts that must be there first, though no result depends on what they hold."""
+    reads_at: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Values of axes beyond its unit at which it reads; without one, it reads at all."""
     uses: Callable[[Any, Unit], dict[str, Any]] = all_settings
     """Settings that decide the result of a task, as plain data."""
     unmoved_by: Mapping[Artifact, tuple[str | Artifact, ...]] = field(

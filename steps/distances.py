@@ -24,6 +24,9 @@ RESAMPLES = 1000
 COLUMNS = ("from", "to", "polygons", "pixels", "oa", "low", "high")
 FIGURE_DPI = 200
 
+MILLIMETRES = 3
+"""Decimals of a distance in metres."""
+
 
 @dataclass(frozen=True)
 class Bin:
@@ -56,13 +59,13 @@ def nearest(tests: np.ndarray, learners: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float, (n,)
-        0 where they touch or overlap; inf where there is no learning polygon.
+        To the millimetre; 0 where they touch or overlap; inf where there is no learning polygon.
     """
     found = np.full(len(tests), math.inf)
     if len(tests) and len(learners):
         tree = shapely.STRtree(learners)
         (rows, _), distance = tree.query_nearest(tests, return_distance=True, all_matches=False)
-        found[rows] = distance
+        found[rows] = np.round(distance, MILLIMETRES)  # neighbours of one kind are equally far
     return found
 
 

@@ -40,6 +40,12 @@ def problems_of(
     region : ndarray of str, (polygon,)
         Region of each polygon, WHOLE where there are none.
     """
+    empty = int((~placed.tests.any(axis=1)).sum())
+    if folds is not None and folds.k is not None and empty > 1:
+        return [
+            f"{empty} of {folds.k} folds have no test polygon, of {len(frame)} polygons: "
+            f"{FEW_TESTS[folds.by]}"
+        ]
     problems: list[str] = []
     for fold in range(len(placed.names)) if folds is not None else ():
         assert folds is not None

@@ -1,7 +1,6 @@
 """How polygons are dealt to folds; arrays in, numbers of folds out.
 
-Orders are those of hashes: neither the order in the file nor, polygon by polygon, other classes
-change a fold.
+Orders are those of hashes: the order in the file changes no fold.
 """
 
 from __future__ import annotations
@@ -77,10 +76,10 @@ def deal(groups: Texts, k: int, seed: int) -> NDArray[np.intp]:
 
 
 def in_turn(values: NDArray, polygons: Texts, k: int, seed: int) -> NDArray[np.intp]:
-    """Deal the polygons of each class to the folds in turn, in the order of a hash.
+    """Deal the polygons to the folds in turn, class by class, each in the order of a hash.
 
-    Each class starts at a fold of its own draw, so that small classes do not all fill the
-    first folds.
+    A class goes on where the one before ended: the folds have as many polygons of each class and
+    of all, but for one, and none is empty while there are polygons.
 
     Parameters
     ----------
@@ -97,14 +96,12 @@ def in_turn(values: NDArray, polygons: Texts, k: int, seed: int) -> NDArray[np.i
     ndarray of int, (polygon,)
         Fold of each polygon from 0.
     """
-    classes: dict[str, list[int]] = {}
-    for row, value in enumerate(values):
-        classes.setdefault(str(value), []).append(row)
+    ranks = [
+        (_rank(seed, "class", str(value)), _rank(seed, "polygon", str(polygon)))
+        for value, polygon in zip(values, polygons, strict=True)
+    ]
     fold = np.zeros(len(polygons), np.intp)
-    for value, rows in classes.items():
-        start = int(_rank(seed, "start", value), 16)
-        rows.sort(key=lambda row: _rank(seed, "polygon", str(polygons[row])))
-        fold[rows] = [(start + turn) % k for turn in range(len(rows))]
+    fold[sorted(range(len(ranks)), key=ranks.__getitem__)] = np.arange(len(ranks)) % k
     return fold
 
 

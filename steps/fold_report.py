@@ -18,6 +18,7 @@ from . import (
     grid,
     ground_truth,
     outlines,
+    polygon_table,
     split,
     store,
     suspicious,
@@ -75,7 +76,7 @@ def report(job: Job) -> None:
     frame = folds.read(settings, settings.folds, settings.proj)
     names = _names(job, frame)
     predictions = read_predictions(job.every(POLYGON_SCORES))
-    tables = {unit: outlines.read_table(path) for unit, path in job.every(POLYGONS).items()}
+    tables = {unit: polygon_table.read(path) for unit, path in job.every(POLYGONS).items()}
     validation = fold_scores.validate(predictions, names, range(settings.runs), classes)
     tests = predictions[(predictions["fold"] != MAIN) & (predictions["side"] == TEST)]
     ranked = suspicious.rank(tests, next(iter(tables.values())), names, classes)

@@ -47,7 +47,7 @@ def as_text(told: Told) -> str:
     head = f"Spatial cross-validation {told.manner}: {count} fold{'s' * (count > 1)}"
     blocks = [
         [head, f"Runs: {len(validation.seeds)}"],
-        _meaning(told.resubstitution),
+        _meaning(told),
         [*_table(told, stacked)],
         _stacked_lines(stacked, told.classes),
         _class_lines(stacked, told.classes),
@@ -59,18 +59,22 @@ def as_text(told: Told) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _meaning(resubstitution: bool) -> list[str]:
+def _meaning(told: Told) -> list[str]:
     same = (
         "Same area: the polygons that the same models learnt from (resubstitution); too optimistic."
-        if resubstitution
+        if told.resubstitution
         else "Same area: validation polygons of a random split, among those that the same models "
         "learnt from."
     )
+    amid = told.manner.startswith("by polygon")
     return [
         "Another area: test polygons of each fold, mapped by models that learnt from none of them.",
         same,
-        "The first tells how the map does away from its ground truth, the second how it does amid "
-        "it.",
+        "By polygon the test polygons lie amid those learnt from: no area is held out, and both "
+        "scores are of one area."
+        if amid
+        else "The first tells how the map does away from its ground truth, the second how it does "
+        "amid it.",
     ]
 
 
@@ -161,7 +165,7 @@ def _distance_lines(bins: Sequence[Bin]) -> list[str]:
         known = math.isfinite(one.low)
         interval = f"  {one.low:.3f} to {one.high:.3f}" if known else f"  {UNDEFINED}"
         lines.append(
-            f"{one.near:>10.0f}{one.far:>10.0f}{one.polygons:>10}{one.pixels:>10}"
+            f"{one.near:>10.1f}{one.far:>10.1f}{one.polygons:>10}{one.pixels:>10}"
             f"{_cell(one.oa)}{interval}"
         )
     return lines

@@ -36,6 +36,8 @@ KEYS: dict[str, tuple[set[str], set[str]]] = {
 """What `by` says -> keys that it needs and keys that it may have."""
 CHOSEN = ("k", "block_size", "field", "test_vectors")
 """Keys that belong to some `by` only."""
+MOST = 100
+"""Folds at most: each is a training and a map of its own."""
 
 
 class Folds(Settings):
@@ -47,7 +49,10 @@ class Folds(Settings):
         "field), polygon (at random), vectors (own files; the default where test_vectors is given)",
     )
     k: int | None = Field(
-        None, ge=2, description="Number of folds of by block, polygon and, to group values, field."
+        None,
+        ge=2,
+        le=MOST,
+        description="Number of folds of by block, polygon and, to group values, field.",
     )
     block_size: float | None = Field(
         None, gt=0, description="Side of the squares of by block, in metres."
@@ -61,7 +66,10 @@ class Folds(Settings):
         None, min_length=1, description="Field of the ground truth that by field holds out."
     )
     test_vectors: tuple[UserPath, ...] | None = Field(
-        None, min_length=1, description="Files of test polygons of by vectors, one a fold."
+        None,
+        min_length=1,
+        max_length=MOST,
+        description="Files of test polygons of by vectors, one a fold.",
     )
     output: Literal["maps", "scores"] = Field(
         "maps", description="scores: no map is made, only strips with test polygons are predicted."
@@ -188,6 +196,11 @@ def place(
         No fold where `folds` is None. A polygon teaches a fold where it is part of the ground
         truth, is no test polygon of it, shares no area with one and, with a buffer, is farther
         than that from each.
+
+    Raises
+    ------
+    InputError
+        There would be more than `MOST` folds.
     """
     if folds is None:
         none = np.zeros((0, len(frame)), bool)
@@ -214,7 +227,23 @@ def _held_out(
         return tuple(path.name for path in paths), np.stack(columns).astype(bool) & inside
     fold = np.full(len(frame), overlay.NOWHERE, np.intp)
     names, fold[inside] = _fold_of(frame[inside], shapes[inside], folds, grids, seed)
+    _refuse_many(len(names), folds)  # before a table of folds x polygons is made
     return names, fold == np.arange(len(names))[:, None]
+
+
+def _refuse_many(count: int, folds: Folds) -> None:
+    """Refuse more folds than `MOST`; only tiles and values of a field may be so many."""
+    if count <= MOST:
+        return
+    if folds.by == "tile":
+        raise InputError(
+            f"folds: list_tile has {count} tiles, {MOST} folds at most: choose another by, such "
+            "as block"
+        )
+    raise InputError(
+        f"folds: field '{folds.field}' has {count} values, {MOST} folds at most: give k, which "
+        "groups them"
+    )
 
 
 def _fold_of(

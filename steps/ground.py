@@ -13,7 +13,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from . import folds, overlay, regions, split
-from .contract import WHOLE
+from .contract import MAIN, WHOLE
 from .ground_truth import GroundTruthSettings
 from .labels import Labels
 
@@ -37,8 +37,10 @@ class Ground:
     parts: Mapping[str, int]
     """Models of each region that has polygons."""
     placed: folds.Placed
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Usable pixels of each polygon."""
+    outside: int = 0
+    """Polygons inside the tiles, but in no region."""
+    counts: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    """Usable pixels of each polygon in each fold, (fold, polygon); fold 0 is MAIN."""
 
     @cached_property
     def codes(self) -> list[int]:
@@ -59,11 +61,26 @@ class Ground:
         """Name the models of a region."""
         return regions.names_of(region, self.parts[region])
 
-    def seen(self, member: np.ndarray | None = None) -> list[tuple[str, str]]:
-        """Give (class value, identifier) of polygons of the regions that have a usable pixel."""
-        chosen = (self.counts > 0) & self.inside
-        if member is not None:
-            chosen &= member
+    @cached_property
+    def own(self) -> np.ndarray:
+        """Polygons of the ground truth that lie in a region, bool (polygon,)."""
+        return self.frame["own"].to_numpy(bool) & self.inside
+
+    def teaches(self, fold: int) -> np.ndarray:
+        """Give the polygons from which a fold may learn, bool (polygon,)."""
+        return self.placed.teaches[fold - 1] & self.inside if fold else self.own
+
+    def tests(self, fold: int) -> np.ndarray:
+        """Give the polygons that a fold holds out, bool (polygon,)."""
+        return self.placed.tests[fold - 1] & self.inside if fold else np.zeros_like(self.own)
+
+    def takes_part(self, fold: int) -> np.ndarray:
+        """Give the polygons whose claims count in a fold, bool (polygon,)."""
+        return self.teaches(fold) | self.tests(fold)
+
+    def seen(self, fold: int = MAIN) -> list[tuple[str, str]]:
+        """Give (class value, identifier) of what a fold may learn from, with a usable pixel."""
+        chosen = (self.counts[fold] > 0) & self.teaches(fold)
         rows = zip(self.frame["value"], self.frame["polygon"], chosen, strict=True)
         return [(str(value), polygon) for value, polygon, here in rows if here]
 
@@ -74,7 +91,7 @@ class Ground:
 
     def alone(self) -> list[tuple[str, str]]:
         """Give (class, region) of the classes with one usable polygon, there where it is alone."""
-        chosen = (self.counts > 0) & self.inside
+        chosen = (self.counts[MAIN] > 0) & self.own
         values = self.frame["value"].astype(str)
         found = Counter(zip(values[chosen], self.region[chosen], strict=True))
         return sorted(pair for pair, count in found.items() if count == 1)
@@ -120,5 +137,8 @@ def survey(
     grids : mapping of tile to GeoBox
     """
     shapes, region, parts = regions_of(settings, frame, proj, grids)
+    geometry = overlay.sound(frame.geometry.to_numpy())
+    outside = overlay.inside(geometry, grids.values()) & (region == WHOLE)
     placed = folds.place(frame, settings.folds, grids, settings.random_seed or 0)
-    return Ground(frame, classes, shapes, region, parts, placed)
+    lost = int(outside.sum()) if shapes else 0
+    return Ground(frame, classes, shapes, region, parts, placed, lost)

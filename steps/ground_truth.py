@@ -131,7 +131,7 @@ def _field_problems(path: Path, data_field: str, info: dict) -> list[str]:
         return [
             f"data_field '{data_field}' is a name that i2lc gives a field of its own: rename it"
         ]
-    return vectors.field_problems(path, data_field, info, "a class")
+    return vectors.field_problems(path, data_field, info, vectors.CLASS)
 
 
 def classes_of(column: pd.Series) -> pd.Series:

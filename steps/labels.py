@@ -159,10 +159,12 @@ def problems_of(codes: dict[str, int], nomenclature: Path, colors: Path) -> list
     A file that cannot be read is one of them, and keeps none of the others from being told.
     """
     problems = [
-        f"class {value}: codes lie between 1 and {LARGEST_CODE} (0 means no data)"
+        f"class {value}: codes lie between 1 and {LARGEST_CODE} (0 means no data); "
+        "i2lc check-database names its polygons"
         for value, code in codes.items()
         if not 1 <= code <= LARGEST_CODE
     ]
+    possible = [value for value, code in codes.items() if 1 <= code <= LARGEST_CODE]
     readers: tuple[tuple[Path, Callable[[Path], Iterable[str]]], ...] = (
         (nomenclature, read_nomenclature),
         (colors, read_colors),
@@ -173,5 +175,5 @@ def problems_of(codes: dict[str, int], nomenclature: Path, colors: Path) -> list
         except InputError as error:
             problems.append(str(error))
         else:
-            problems += [f"class {v} has no line in {path}" for v in codes if v not in known]
+            problems += [f"class {v} has no line in {path}" for v in possible if v not in known]
     return problems

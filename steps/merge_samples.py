@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import TaskError
-from . import appending, draws, exchange, grid, polygon_table, samples_file, split, store
+from . import appending, draws, enough, exchange, grid, polygon_table, samples_file, split, store
 from .artifacts import POLYGONS, SAMPLES, SAMPLES_PART
 from .contract import MAIN, WHOLE, Job, Step, Unit
 from .samples_file import COPIED, MEASURED, TRAINING
@@ -52,6 +52,14 @@ class Parts:
     def count(self, meant: Marks) -> int:
         """Count the samples that are meant."""
         return sum(int(marks.sum()) for _, _, _, marks in self._walk(meant))
+
+    def polygons(self, meant: Marks) -> np.ndarray:
+        """Give the numbers of the polygons that have samples that are meant, increasing."""
+        numbers = [
+            np.unique(part[f"polygon_{self.split}"][piece][marks])
+            for _, part, piece, marks in self._walk(meant)
+        ]
+        return np.unique(np.concatenate([np.zeros(0, np.uint32), *numbers]))
 
     def read(
         self, meant: Marks, ranks: np.ndarray | None = None
@@ -109,10 +117,18 @@ class Copy:
     meant: Marks
     ranks: np.ndarray
     """Which of those that are meant, increasing."""
+    value: str
+    """Their class, as the ground truth writes it."""
 
 
 def merge(job: Job) -> None:
-    """Stream the samples of one model from all strips into one file."""
+    """Stream the samples of one model from all strips into one file.
+
+    Raises
+    ------
+    TaskError
+        Fewer than two classes have training samples.
+    """
     table = polygon_table.read(job.input(POLYGONS))
     files = list(job.every(SAMPLES_PART).items())
     tiles = sorted({str(unit.tile) for unit, _ in files})
@@ -121,15 +137,12 @@ def merge(job: Job) -> None:
         samples_file.split_name(job.unit),
         np.append(0, table["label"]).astype(np.uint16),
     )
-    own = _teaching(table["model"] == job.unit.region, any_set=True)
+    mine = table["model"] == job.unit.region
+    own = _teaching(mine, any_set=True)
     count = parts.count(own)
     copies = list(_copies(job, table, parts))
     total = count + sum(len(copy.ranks) for copy in copies)
-    if not total:
-        raise TaskError(
-            f"{_told(job.unit)}: no pixel was selected, there is nothing to learn from: the model "
-            "has no learning polygon with a usable pixel, or sample_selection asks for none"
-        )
+    _refuse_poor(job, table, parts.polygons(_teaching(mine, any_set=False)), copies)
     axes = samples_file.read_axes(files[0][1])
     with store.writing(job.root / job.outputs[0].path) as path:
         columns = samples_file.COLUMNS
@@ -142,20 +155,36 @@ def merge(job: Job) -> None:
             for copy in copies:
                 _append(appender, parts.read(copy.meant, copy.ranks), COPIED)
             appender.close()
-    log.info("%s: %d samples, %d of them copied", _told(job.unit), total, total - count)
+    told = enough.told(job.unit, *_model(job, table))
+    log.info("%s: %d samples, %d of them copied", told, total, total - count)
 
 
-def _told(unit: Unit) -> str:
-    """Name the model, the fold and the seed, as far as there is a choice."""
-    words = [f"model {unit.region}"] if unit.region else []
-    words += [f"fold {unit.fold}"] if unit.fold else []
-    return ", ".join([*words, f"seed {unit.seed}"])
+def _refuse_poor(job: Job, table: pd.DataFrame, own: np.ndarray, copies: list[Copy]) -> None:
+    """Refuse a model with training samples of fewer than two classes.
+
+    Parameters
+    ----------
+    job : Job
+    table : DataFrame
+    own : ndarray of int
+        Numbers of the model's polygons that have training samples.
+    copies : list of Copy
+    """
+    values = set(table["class"].iloc[own.astype(np.int64) - 1])
+    values |= {copy.value for copy in copies if len(copy.ranks)}
+    if problem := enough.shortage(job.unit, *_model(job, table), values):
+        raise TaskError(problem)
+
+
+def _model(job: Job, table: pd.DataFrame) -> tuple[str, str]:
+    """Give the name of the model and of its region."""
+    model = job.unit.region or WHOLE
+    return model, polygon_table.regions(table).get(model, model)
 
 
 def _attributes(job: Job, table: pd.DataFrame) -> dict[str, object]:
     """Give the global attributes of the file."""
-    model = job.unit.region or WHOLE
-    region = polygon_table.regions(table).get(model, model)
+    model, region = _model(job, table)
     return {
         "crs": job.settings.proj,
         "model": polygon_table.told(model),
@@ -183,14 +212,8 @@ def _append(appender: appending.Appender, pieces: Iterable[Columns], origin: int
 
 def _copies(job: Job, table: pd.DataFrame, parts: Parts) -> Iterator[Copy]:
     """Draw the samples that are copied into the model, line by line of the file."""
-    settings: Settings = job.settings
-    if settings.sample_management is None:
-        return
-    model = job.unit.region or WHOLE
-    region = polygon_table.regions(table).get(model, model)
-    for line in exchange.read(settings.sample_management):
-        if line.dest in (model, region):
-            yield _drawn(line, job, table, parts)
+    for line in exchange.lines_for(job.settings.sample_management, *_model(job, table)):
+        yield _drawn(line, job, table, parts)
 
 
 def _drawn(line: exchange.Transfer, job: Job, table: pd.DataFrame, parts: Parts) -> Copy:
@@ -208,7 +231,7 @@ def _drawn(line: exchange.Transfer, job: Job, table: pd.DataFrame, parts: Parts)
         "to model %s (%d asked for)",
         *(line.line, line.value, taken, there, line.source, job.unit.region, line.quantity),
     )
-    return Copy(meant, np.sort(rng.choice(there, taken, replace=False, shuffle=False)))
+    return Copy(meant, np.sort(rng.choice(there, taken, replace=False, shuffle=False)), line.value)
 
 
 STEP = Step(

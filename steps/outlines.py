@@ -10,13 +10,6 @@ import pandas as pd
 
 from ..errors import InputError
 
-TEXTS = ("class", "set", "region", "model", "side", "polygon")
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read the table of the polygons of a fold and seed; what is not given is empty text."""
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False)
-
 
 def of(frame: gpd.GeoDataFrame, table: pd.DataFrame, source: Path) -> np.ndarray:
     """Give the outlines of the polygons of a table, (rows,), in the CRS of `frame`.

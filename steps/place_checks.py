@@ -49,10 +49,10 @@ def problems(
         return Report(tuple(errors))
     try:
         frame = folds.read(settings, settings.folds, proj)
+        return _places(frame, settings, proj, grids)
     except InputError as error:
         known = ground_truth.problems_of(settings.ground_truth, settings.data_field)
         return Report(() if known else (str(error),))
-    return _places(frame, settings, proj, grids)
 
 
 def model_names(
@@ -143,11 +143,13 @@ def _places(
         *fold_checks.problems_of(here, held, settings.folds, of),
     ]
     warnings = [
-        *_region_warnings(areas, grids, of, int((inside & ~member).sum())),
+        *_region_warnings(areas, grids, of[own], int((inside & ~member).sum())),
+        *_unmapped(held, of, parts),
         *_ungrouped(here),
         *fold_checks.warnings_of(here, held, of),
     ]
-    return Report(tuple(errors), tuple(warnings), (*_counts(of, parts), *_fold_counts(held, own)))
+    counts = (*_counts(of[own], parts), *_fold_counts(held, own))
+    return Report(tuple(errors), tuple(warnings), counts)
 
 
 def _part_problems(
@@ -185,7 +187,10 @@ def _region_warnings(
     region: np.ndarray,
     outside: int,
 ) -> Iterator[str]:
-    """Tell the regions of the tiles without polygons, and the polygons without a region."""
+    """Tell the regions of the tiles without polygons, and how many polygons have no region.
+
+    `region` is that of the polygons that may teach.
+    """
     if areas is None:
         return
     meets = overlay.inside(areas.shapes, grids.values())
@@ -195,6 +200,19 @@ def _region_warnings(
     if outside:
         lies = "polygon lies" if outside == 1 else "polygons lie"
         yield f"{outside} {lies} in no region and neither teach nor test"
+
+
+def _unmapped(placed: Placed, region: np.ndarray, parts: Mapping[str, int]) -> Iterator[str]:
+    """Tell how many test polygons of a fold no model maps."""
+    bare = ~np.isin(region.astype(str), list(parts))
+    for fold, tests in enumerate(placed.tests):
+        if count := int((tests & bare).sum()):
+            words = ("polygon", "lies", "it is") if count == 1 else ("polygons", "lie", "they are")
+            polygons, lie, they = words
+            yield (
+                f"{count} test {polygons} of {placed.label(fold)} {lie} in regions without a "
+                f"model: {they} not scored"
+            )
 
 
 def _ungrouped(frame: gpd.GeoDataFrame) -> Iterator[str]:

@@ -136,13 +136,14 @@ def _units(job: Job) -> list[Unit]:
 
 def _count(job: Job, ground: Ground, tiles: Tiles) -> tuple[Ground, Tiles]:
     """Count the usable pixels of each polygon over all tiles."""
-    counts = np.zeros(len(ground.frame), np.int64)
-    classes = clouds = 0
+    members = [ground.takes_part(fold) for fold in range(len(ground.placed.names) + 1)]
+    counts = np.zeros((len(members), len(ground.frame)), np.int64)
+    lost = np.zeros(2, np.int64)
     for tile in tiles.indices:
         for band in _walk(job, ground, tile, tiles.least_views):
-            counts += claims.pixels_of(band, len(ground.frame))
-            classes += band.lost_to_classes
-            clouds += band.lost_to_clouds
+            counts += [claims.pixels_of(band, member) for member in members]
+            lost += band.losses(members[MAIN])
+    classes, clouds = lost.tolist()
     if not counts.any():
         names = " ".join(tile.tile for tile in tiles.indices)
         raise InputError(
@@ -177,7 +178,7 @@ def _write_tile(
             for one in splits
         ]
         bands = _walk(job, ground, tile, least_views)
-        _write_references(job.settings, bands, splits, tile, paths)
+        _write_references(job.settings, ground, bands, splits, tile, paths)
         files = [stack.enter_context(rasterio.open(path)) for path in paths]
         wanted = [
             layers.Layer(job.output(artifact, **_of(one, tile)), file, band, one.members[band - 1])
@@ -193,6 +194,7 @@ def _of(one: Split, tile: TileIndex) -> dict[str, object]:
 
 def _write_references(
     settings: Settings,
+    ground: Ground,
     bands: Iterable[claims.Band],
     splits: list[Split],
     tile: TileIndex,
@@ -206,20 +208,23 @@ def _write_references(
         ]
         for band in bands:
             window = rasters.window_of(band.rows, slice(0, tile.grid.width))
+            folds_ = {int(one.unit.fold or MAIN) for one in splits}
+            usable = {fold: band.free(ground.takes_part(fold)) for fold in sorted(folds_)}
             for one, file in zip(splits, files, strict=True):
-                numbers = _take(one, band, settings.split_ground_truth)
+                free = usable[int(one.unit.fold or MAIN)]
+                numbers = _take(one, band, free, settings.split_ground_truth)
                 file.write(numbers, window=window)
         for file in files:
             for number, name in enumerate(BANDS[: file.count], 1):
                 file.set_band_description(number, name)
 
 
-def _take(one: Split, band: claims.Band, split_asked: bool) -> np.ndarray:
+def _take(one: Split, band: claims.Band, usable: np.ndarray, split_asked: bool) -> np.ndarray:
     """Give the pixels of a band to the sides, and count them."""
     pairs = ((0, 1), (0, 2), (1, 2)) if split_asked else ((0, 2), (1, 2))
     members = one.members
     apart = [pair for pair in pairs if pair[1] < len(members)]
-    numbers, lost = claims.take_sides(band, members, apart)
+    numbers, lost = claims.take_sides(band, usable, members, apart)
     one.lost += lost
     for number, side in enumerate(numbers):
         if split_asked or number != 1:  # without a split, both sides are one
@@ -276,7 +281,8 @@ def _report(
         where = f" in region {region}" if region else ""
         log.warning("class %s has one polygon%s: it is learnt, but not validated", value, where)
     values = ground.frame["value"].astype(str)
-    absent = sorted(set(values) - set(values[(ground.counts > 0) & ground.inside]))
+    own, counts = ground.frame["own"].to_numpy(bool), ground.counts[MAIN]
+    absent = sorted(set(values[own]) - set(values[(counts > 0) & ground.own]))
     if absent:
         log.warning("class %s has no usable pixel: it is not mapped", ", ".join(absent))
     return {
@@ -284,9 +290,9 @@ def _report(
         "classes_without_pixels": absent,
         "single_polygon_classes": [value for value, region in alone if not region],
         "single_polygon_classes_of_regions": [[value, region] for value, region in alone if region],
-        "polygons": len(ground.frame),
-        "polygons_without_pixels": int((ground.counts == 0).sum()),
-        "polygons_outside_regions": int((~ground.inside).sum()),
+        "polygons": int(own.sum()),
+        "polygons_without_pixels": int((own & (counts == 0)).sum()),
+        "polygons_outside_regions": ground.outside,
         "pixels_claimed_by_two_classes": tiles.lost_to_classes,
         "pixels_with_too_few_views": tiles.lost_to_clouds,
         "pixels_claimed_by_both_sides": {

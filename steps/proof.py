@@ -1,7 +1,8 @@
 """Step 11c: prove that no test polygon of a fold, nor its buffer, gave a sample to its models.
 
 The proof looks at what the models learnt from, the positions in the stored samples, and at the
-outlines of the test polygons. It shares no code with the steps that chose the samples.
+outlines of the polygons that the configuration holds out: it places them anew, and takes from the
+steps that chose the samples nothing but these.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import netCDF4
 import numpy as np
 import pandas as pd
 import shapely
 
 from ..errors import TaskError
-from . import folds, grid, ground_truth, outlines, samples_file, store
-from .artifacts import POLYGONS, PROOF, SAMPLES
+from . import folds, grid, ground_truth, outlines, polygon_table, samples_file, split, store
+from .artifacts import POLYGONS, PROOF, SAMPLES, TILE_INDEX
 from .contract import MAIN, Job, Step, Unit
+from .tile import TileIndex
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,12 @@ AHEAD = 64
 """Every so many samples of a piece are looked at first, to narrow the search for all of it."""
 
 
-class Settings(grid.LatticeSettings, ground_truth.GroundTruthSettings, folds.FoldSettings):
+class Settings(
+    grid.LatticeSettings,
+    ground_truth.GroundTruthSettings,
+    folds.FoldSettings,
+    split.SeedSettings,
+):
     """Keys that the step uses."""
 
 
@@ -69,15 +77,22 @@ def prove(job: Job) -> None:
         store.write_json(job.output(PROOF), record_of(fold, seed, Finding(), 0, 0.0))
         return
     buffer = _buffer(job.settings)
-    table = outlines.read_table(job.input(POLYGONS))
-    tests = table[table["side"] == "test"]
+    table = polygon_table.read(job.input(POLYGONS))
     frame = folds.read(job.settings, job.settings.folds, job.settings.proj)
+    tests = table[_held_out(job, frame, fold)]
     shapes = outlines.of(frame, tests, job.settings.ground_truth)
     found = measure(_positions(job.every(SAMPLES)), shapes, tests["number"].to_numpy(), buffer)
     if found.inside:
         raise TaskError(complaint(found, fold, seed, buffer, tests))
     store.write_json(job.output(PROOF), record_of(fold, seed, found, len(tests), buffer))
     log.info("fold %d, seed %d: %s", fold, seed, asdict(found))
+
+
+def _held_out(job: Job, frame: gpd.GeoDataFrame, fold: int) -> np.ndarray:
+    """Give the polygons that the settings hold out, bool (polygon,)."""
+    grids = {str(u.tile): TileIndex.load(p).grid for u, p in job.every(TILE_INDEX).items()}
+    seed = job.settings.random_seed or 0
+    return folds.place(frame, job.settings.folds, grids, seed).tests[fold - 1]
 
 
 def _buffer(settings: Settings) -> float:
@@ -206,7 +221,7 @@ STEP = Step(
     run=prove,
     settings=Settings,
     per=("fold", "seed"),
-    inputs=(SAMPLES, POLYGONS),
+    inputs=(SAMPLES, POLYGONS, TILE_INDEX),
     outputs=(PROOF,),
     resource="gen_confusionMatrix",
     sources=sources,

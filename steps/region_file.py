@@ -27,6 +27,8 @@ LONGEST = 120
 WIDTH = 1.0
 """Metres: strips of a mean width below are what changes of CRS do to common borders."""
 SUB_MODEL = re.compile(r"(.+)f[1-9][0-9]*")
+RESERVED = re.compile(r"_(?:fold|seed|hyp)_[0-9]", re.IGNORECASE)
+"""What names of files and tasks have behind that of the region: fold, run, pair."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,11 @@ def _name_problems(names: Sequence[str], divided: bool) -> Iterator[str]:
             yield (
                 f"the name of region '{name}' takes {len(written)} letters in a file name, "
                 f"{LONGEST} at most: shorten it"
+            )
+        if found := RESERVED.search(name):
+            yield (
+                f"the name of region '{name}' holds '{found[0]}', as names of files do behind that "
+                "of a region: rename it"
             )
         other = first.setdefault(written.casefold(), name)
         if other != name:

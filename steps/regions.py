@@ -51,7 +51,8 @@ class RegionSettings(Settings):
         LIMIT_KM2,
         gt=0,
         description="Area of ground truth in km2 that one model may learn from in classif_mode "
-        "fusion; a region with more has so many models that none exceeds it.",
+        "fusion; a region with more has area / limit models, rounded up. Polygons are dealt to "
+        "them by number, so that one may get more than the limit.",
     )
 
     @model_validator(mode="after")
@@ -163,7 +164,8 @@ def models_of(parts: Mapping[str, int]) -> tuple[str, ...]:
 def deal(polygons: Sequence[str], parts: int, seed: int, purpose: str) -> list[int]:
     """Deal polygons of one class and region to the models of the region, in turn.
 
-    The order is that of a hash: neither the order in the file nor other classes change it.
+    Order and first model are those of hashes: neither the order in the file nor other classes
+    change them, and small classes do not all go to the first models.
 
     Parameters
     ----------
@@ -181,11 +183,16 @@ def deal(polygons: Sequence[str], parts: int, seed: int, purpose: str) -> list[i
     list of int
         Number of the model of each polygon, from 0.
     """
-    ranks = [hashlib.sha256(f"{purpose}|{seed}|{name}".encode()).digest() for name in polygons]
+    start = int.from_bytes(_rank(purpose, seed, "")) % parts  # no polygon has an empty name
+    ranks = [_rank(purpose, seed, name) for name in polygons]
     dealt = [0] * len(polygons)
     for turn, place in enumerate(sorted(range(len(polygons)), key=ranks.__getitem__)):
-        dealt[place] = turn % parts
+        dealt[place] = (start + turn) % parts
     return dealt
+
+
+def _rank(purpose: str, seed: int, name: str) -> bytes:
+    return hashlib.sha256(f"{purpose}|{seed}|{name}".encode()).digest()
 
 
 def burn(regions: Regions, gbox: GeoBox) -> NDArray[np.uint16]:

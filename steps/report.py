@@ -60,7 +60,7 @@ def _run(job: Job, seed: int) -> Run:
     parts = [
         Matrix.from_csv(path.read_text(encoding="utf-8"))
         for unit, path in job.every(CONFUSION_TILE).items()
-        if unit.seed == seed and unit.fold == MAIN
+        if unit.seed == seed
     ]
     return scores.run_of(seed, reduce(add, parts), _notes(job, seed))
 
@@ -69,7 +69,7 @@ def _notes(job: Job, seed: int) -> list[str]:
     """Give what the trainings of the map found doubtful, with the region where there are some."""
     notes = []
     for unit, path in job.every(MODEL).items():
-        if unit.seed == seed and unit.fold == MAIN:
+        if unit.seed == seed:
             where = f"region {unit.region}: " if unit.region else ""
             notes += [where + note for note in model_file.read_card(path).training["notes"]]
     return notes
@@ -282,5 +282,6 @@ STEP = Step(
     inputs=(CONFUSION_TILE, LABELS, SPLIT_REPORT, MODEL),
     outputs=(CONFUSION, CONFUSION_FIGURE, RESULTS_TEXT, RESULTS_JSON, RESULTS_CSV),
     resource="reportGen",
+    reads_at={"fold": MAIN},
     unmoved_by={LABELS: ("color_table",)},
 )

@@ -46,6 +46,13 @@ class Strip:
         """Read the marks of a window, (split, y, x)."""
         return np.stack([rasters.read(raster, rows, cols) for raster in self.marks])
 
+    def selected(self, rows: slice, cols: slice) -> np.ndarray:
+        """Tell which pixels of a window any split selects, bool (y, x); one raster at a time."""
+        found = np.zeros((rows.stop - rows.start, cols.stop - cols.start), bool)
+        for raster in self.marks:
+            found |= rasters.read(raster, rows, cols) != 0
+        return found
+
     def numbered(self, rows: slice, cols: slice) -> np.ndarray:
         """Read the learning polygons' numbers of a window, (split, y, x)."""
         return np.stack([rasters.read(raster, rows, cols, 1) for raster in self.numbers])
@@ -95,8 +102,7 @@ def _row_starts(strip: Strip) -> np.ndarray:
     counts = [np.zeros(1, int)]
     for row in range(strip.rows.start, strip.rows.stop, rasters.TILE):
         rows = slice(row, min(row + rasters.TILE, strip.rows.stop))
-        marks = strip.marked(rows, slice(0, width))
-        counts.append((marks != 0).any(axis=0).sum(axis=1))
+        counts.append(strip.selected(rows, slice(0, width)).sum(axis=1))
     return np.cumsum(np.concatenate(counts))
 
 

@@ -25,6 +25,10 @@ STRATEGY_KEYS: dict[str, str] = {
     "total": "total",
     "byclass": "byclass",
 }
+DIGITS = 12
+"""Most digits of a number in a CSV file."""
+SHOWN = 60
+"""Letters of a line that a message repeats."""
 
 
 class Picks(Settings):
@@ -128,7 +132,7 @@ def read_rows(path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
     Raises
     ------
     InputError
-        The file cannot be read.
+        The file cannot be read, or a line of it is no CSV.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -136,7 +140,20 @@ def read_rows(path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"{key}: {path} cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("#"):
-            yield number, [cell.strip() for row in csv.reader([line]) for cell in row]
+            try:
+                yield number, [cell.strip() for row in csv.reader([line]) for cell in row]
+            except csv.Error as error:
+                raise InputError(f"{path}, line {number}: it is no CSV: {error}") from error
+
+
+def shown(text: str) -> str:
+    """Give a text as a message repeats it: the beginning of a long one."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} letters)"
+
+
+def is_whole(text: str) -> bool:
+    """Tell whether a text is a whole number."""
+    return text.isascii() and text.isdecimal()
 
 
 def read_counts(
@@ -159,10 +176,14 @@ def read_counts(
     """
     counts: dict[int, int] = {}
     for number, row in read_rows(path, key):
-        if len(row) != 2 or row[0] not in codes or not row[1].isdecimal():
+        if len(row) != 2 or row[0] not in codes or not is_whole(row[1]):
             raise InputError(
                 f"{path}, line {number}: want 'label,count' with a label of the ground truth, "
-                f"got '{','.join(row)}'"
+                f"got '{shown(','.join(row))}'"
+            )
+        if len(row[1]) > DIGITS:
+            raise InputError(
+                f"{path}, line {number}: the count has {len(row[1])} digits, {DIGITS} at most"
             )
         if codes[row[0]] in counts:
             raise InputError(f"{path}, line {number}: label {row[0]} is given twice")

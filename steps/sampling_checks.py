@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import augmentation_settings, exchange, sampling
+from . import augmentation_settings, exchange, region_file, sampling
 
 
 class SampleSettings(
@@ -28,7 +28,10 @@ def files_of(settings: SampleSettings) -> list[Path]:
 
 
 def problems_of(
-    settings: SampleSettings, models: Collection[str], codes: Mapping[str, int]
+    settings: SampleSettings,
+    models: Collection[str],
+    codes: Mapping[str, int],
+    divided: bool = False,
 ) -> list[str]:
     """List what is wrong with the keys and their files, a sentence each.
 
@@ -39,12 +42,21 @@ def problems_of(
         Names of all models as users write them (`1` without regions), and of all regions that
         are divided into models.
     codes : mapping of label (as text) to class code
+    divided : bool
+        Whether regions may have parts, `<region>f<k>`.
     """
+    region_of = _regions_of(models) if divided else {}
     return [
         *sampling.problems_of(settings.sample_selection, models, codes),
-        *exchange.problems_of(settings.sample_management, models, codes),
+        *exchange.problems_of(settings.sample_management, models, codes, region_of),
         *augmentation_settings.problems_of(settings.sample_augmentation, models, codes),
     ]
+
+
+def _regions_of(models: Collection[str]) -> dict[str, str]:
+    """Give the region of each part of one; no region is called as a part of another is."""
+    parts = ((name, region_file.SUB_MODEL.fullmatch(name)) for name in models)
+    return {name: part[1] for name, part in parts if part and part[1] in models}
 
 
 def looked_at(settings: SampleSettings) -> dict[str, Any]:

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 import rasterio
 
-from . import draws, polygon_table, rasters, sampling, split, store
-from .artifacts import LABELS, POLYGONS, REFERENCE, SEED_STATISTICS, SELECTION
+from ..errors import TaskError
+from . import draws, enough, exchange, polygon_table, rasters, sampling, split, store
+from .artifacts import LABELS, POLYGONS, REFERENCE, REGIONS, SEED_STATISTICS, SELECTION
 from .contract import MAIN, WHOLE, Job, Step, Unit
 from .labels import Labels
 from .picker import Picker
@@ -29,7 +30,7 @@ from .sampling import Picks, asked
 log = logging.getLogger(__name__)
 
 
-class Settings(split.SeedSettings, sampling.SamplingSettings):
+class Settings(split.SeedSettings, sampling.SamplingSettings, exchange.ExchangeSettings):
     """Keys that the step uses."""
 
 
@@ -78,17 +79,48 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     return tuple(dict.fromkeys(settings.sample_selection.files))
 
 
+def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
+    """Give the settings that decide the selection: copies only put off what is refused."""
+    return settings.model_dump(mode="json", exclude=set(exchange.ExchangeSettings.model_fields))
+
+
 def select(job: Job) -> None:
-    """Write the selected pixels of each tile and the statistics of the classes."""
+    """Write the selected pixels of each tile and the statistics of the classes.
+
+    Raises
+    ------
+    TaskError
+        A model of the run gets training samples of fewer than two classes.
+    """
     table = polygon_table.read(job.input(POLYGONS))
     members = Members.of(table)
     groups = _groups(job, members, polygon_table.regions(table))
     pickers = [_picker(group, job, polygon_table.regions(table)) for group in groups]
+    taught: set[int] = set()
     with ExitStack() as stack:
         for tile, path in _references(job):
             target = stack.enter_context(store.writing(job.output(SELECTION, tile=tile)))
-            _write_tile(path, target, pickers, members)
+            taught |= _write_tile(path, target, pickers, members)
+        _refuse_poor(job, [groups[number] for number in sorted(taught)], table)
     _write_statistics(job, groups)
+
+
+def _refuse_poor(job: Job, taught: list[Group], table: pd.DataFrame) -> None:
+    """Refuse models with training samples of fewer than two classes, all in one error.
+
+    One that gets copies of other models' samples is looked at when these are there.
+    """
+    value_of = dict(zip(table["label"], table["class"], strict=True))
+    problems = []
+    for model, region in polygon_table.read_models(job.input(REGIONS)).items():
+        names = polygon_table.told(model), polygon_table.told(region)
+        if exchange.lines_for(job.settings.sample_management, *names):
+            continue
+        values = [value_of[group.code] for group in taught if group.model == model]
+        if problem := enough.shortage(job.unit, model, region, values):
+            problems.append(problem)
+    if problems:
+        raise TaskError("\n".join(problems))
 
 
 def _groups(job: Job, members: Members, regions: Mapping[str, str]) -> list[Group]:
@@ -165,8 +197,9 @@ def _bands(raster: rasterio.DatasetReader) -> Iterator[tuple[slice, slice]]:
         yield slice(row, min(row + rasters.TILE, raster.height)), slice(0, raster.width)
 
 
-def _write_tile(reference: Path, target: Path, pickers: list[Picker], members: Members) -> None:
-    """Write the marks of the picked pixels of one tile."""
+def _write_tile(reference: Path, target: Path, pickers: list[Picker], members: Members) -> set[int]:
+    """Write the marks of the picked pixels of one tile; give the groups with training samples."""
+    taught: set[int] = set()
     with rasterio.open(reference) as raster:
         profile: dict[str, Any] = {**raster.profile, "dtype": "uint8", "count": 1}
         with rasterio.open(target, "w", **profile) as output:
@@ -174,6 +207,8 @@ def _write_tile(reference: Path, target: Path, pickers: list[Picker], members: M
                 numbers = rasters.read(raster, rows, cols, 1)
                 picked = pick_band(numbers, pickers, members)
                 output.write(picked, 1, window=rasters.window_of(rows, cols))
+                taught.update(np.unique(members.group[numbers[picked == TRAINING]]).tolist())
+    return taught
 
 
 def pick_band(numbers: np.ndarray, pickers: list[Picker], members: Members) -> np.ndarray:
@@ -236,9 +271,10 @@ STEP = Step(
     run=select,
     settings=Settings,
     per=("fold", "seed"),
-    inputs=(REFERENCE, POLYGONS, LABELS),
+    inputs=(REFERENCE, POLYGONS, LABELS, REGIONS),
     outputs=(SELECTION, SEED_STATISTICS),
     resource="samplesSelection",
     sources=sources,
+    uses=used,
     unmoved_by={LABELS: ("color_table",), SELECTION: (LABELS,)},  # its codes stand in POLYGONS
 )

@@ -52,14 +52,12 @@ def draw(ground: Ground, unit: Unit, settings: split.SplitSettings) -> Sides:
     """
     seed = (settings.random_seed or 0) + int(unit.seed or 0)
     fold = int(unit.fold or MAIN)
-    teaches = ground.placed.teaches[fold - 1] if fold else ground.frame["own"].to_numpy(bool)
-    keys = ground.seen(teaches)
+    keys = ground.seen(fold)
     places = split.sides(keys, settings.ratio, seed, settings.split_ground_truth, ground.region_of)
     names = ground.frame["polygon"]
     side = np.array([places.get(name, ("", ""))[0] for name in names], object)
     part = np.array([places.get(name, ("", ""))[1] for name in names], object)
-    if fold:
-        side[ground.placed.tests[fold - 1] & ground.inside] = TEST
+    side[ground.tests(fold)] = TEST
     return Sides(unit, side, part, _models(ground, places, seed))
 
 

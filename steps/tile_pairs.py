@@ -18,14 +18,14 @@ import shapely
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from . import disk, vectors
+from . import disk, overlay, vectors
 
 EQUAL_AREA = "EPSG:6933"
 """Where areas are compared when the polygons come in degrees."""
 EDGE_POINTS = 100
 """Points along each edge of a tile when it is brought to another CRS."""
-TIE = 1e-9
-"""Relative difference below which two areas are equal."""
+SHORTEST = 1e-9
+"""Distance of points along an edge at least."""
 DRIVERS: Mapping[str, dict[str, Any]] = {
     ".shp": {"driver": "ESRI Shapefile", "encoding": "UTF-8"},
     ".gpkg": {"driver": "GPKG"},
@@ -46,7 +46,7 @@ def read(path: Path, field: str) -> gpd.GeoDataFrame:
     """
     info = vectors.describe(path, "ground truth")
     problems = vectors.crs_problems(path, info) + vectors.field_problems(
-        path, field, info, "a class"
+        path, field, info, vectors.CLASS
     )
     if problems:
         raise InputError("; ".join(problems))
@@ -67,13 +67,12 @@ def read_grid(path: Path, field: str, wanted: Sequence[str]) -> gpd.GeoSeries:
     field : str
         Field of the tile's name.
     wanted : sequence of str
-        Tiles to take, in this order; the T before an MGRS name may stand or not. Empty for
-        all, sorted by name.
+        Tiles to take; the T before an MGRS name may stand or not. Empty for all.
 
     Returns
     -------
     GeoSeries
-        Outline of each tile by its name, in the CRS of the file.
+        Outline of each tile, sorted by name, in the CRS of the file.
     """
     info = vectors.describe(path, "tile grid")
     problems = vectors.crs_problems(path, info) + vectors.field_problems(
@@ -83,7 +82,7 @@ def read_grid(path: Path, field: str, wanted: Sequence[str]) -> gpd.GeoSeries:
         raise InputError("; ".join(problems) + " (-grid.field names the field of the tile's name)")
     frame = vectors.features(path, [field], info)
     outlines = frame.geometry.groupby(frame[field].astype(str).map(plain)).agg(shapely.union_all)
-    names = list(wanted) or sorted(outlines.index)
+    names = sorted(wanted, key=plain) or sorted(outlines.index)
     if missing := [name for name in names if plain(name) not in outlines.index]:
         raise InputError(
             f"{path} has no tile {', '.join(missing)} in its field '{field}', which holds values "
@@ -100,50 +99,35 @@ def plain(name: str) -> str:
 
 
 def tile_of(polygons: gpd.GeoSeries, tiles: gpd.GeoSeries) -> NDArray[np.intp]:
-    """Give each polygon to the tile that holds most of its area.
+    """Give each polygon to the tile that holds most of its area, as folds by tile do.
 
     Parameters
     ----------
     polygons : GeoSeries
         In any CRS.
     tiles : GeoSeries
-        Outlines by name, in any CRS.
+        Outlines by name, in any CRS; areas are compared there where it is in metres.
 
     Returns
     -------
     ndarray of int, (polygon,)
-        Place of the tile in `tiles`; of equal tiles the first by name. -1 for a polygon outside
-        of all tiles, or without an area.
+        Place of the tile in `tiles`, the first of equal ones. -1 for a polygon outside of all
+        tiles, or without an area.
     """
-    crs = polygons.crs if polygons.crs.is_projected else EQUAL_AREA
-    shapes = shapely.make_valid(polygons.to_crs(crs).to_numpy())
-    shapes[~_is_finite(shapes)] = None
-    outlines = in_crs(tiles, crs)
-    polygon, tile = shapely.STRtree(outlines).query(shapes)
-    area = shapely.area(shapely.intersection(shapes[polygon], outlines[tile]))
-    rank = np.argsort(np.argsort(np.array(tiles.index, str), kind="stable"))
-    pairs = pd.DataFrame({"polygon": polygon, "tile": tile, "area": area, "rank": rank[tile]})
-    largest = pairs.groupby("polygon")["area"].transform("max")
-    best = pairs[(pairs["area"] > 0) & (pairs["area"] >= largest * (1 - TIE))]
-    best = best.sort_values(["polygon", "rank"]).drop_duplicates("polygon")
-    found = np.full(len(polygons), -1, np.intp)
-    found[best["polygon"]] = best["tile"]
-    return found
+    projected = (crs for crs in (tiles.crs, polygons.crs) if crs.is_projected)
+    crs = next(projected, EQUAL_AREA)
+    return overlay.holder_of(polygons.to_crs(crs).to_numpy(), in_crs(tiles, crs))
 
 
 def in_crs(tiles: gpd.GeoSeries, crs: Any) -> NDArray[np.object_]:
     """Bring outlines to a CRS; their straight edges may be bent there."""
     shapes = tiles.to_numpy()
+    if tiles.crs == crs:
+        return overlay.sound(shapes)
     left, bottom, right, top = shapely.bounds(shapes).T
-    length = np.maximum(np.maximum(right - left, top - bottom), TIE) / EDGE_POINTS
+    length = np.maximum(np.maximum(right - left, top - bottom), SHORTEST) / EDGE_POINTS
     dense = gpd.GeoSeries(shapely.segmentize(shapes, length), crs=tiles.crs)
-    moved = dense.to_crs(crs).to_numpy()
-    moved[~_is_finite(moved)] = None  # a tile of the other side of the world
-    return shapely.make_valid(moved)
-
-
-def _is_finite(shapes: NDArray[np.object_]) -> NDArray[np.bool_]:
-    return np.isfinite(shapely.bounds(shapes)).all(axis=1)
+    return overlay.sound(dense.to_crs(crs).to_numpy())  # empty: of the other side of the world
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from ..errors import I2lcError, TaskError
 from ..nn_bank import registry, statistics
 from ..nn_bank import training as loop
 from ..nn_bank.samples import Samples
-from . import model_file, samples_file, split, store
+from . import enough, model_file, samples_file, split, store
 from .artifacts import HISTORY, MODEL_HYP, SAMPLES
 from .contract import Job, Step, Unit
 from .contract import Settings as BaseSettings
@@ -272,11 +272,17 @@ def read_sets(path: Path, axes: samples_file.Axes) -> tuple[Samples, Samples, li
         Labels are indices into the codes.
     codes : list of int
         Codes of the classes with training samples, increasing: the network's outputs.
+
+    Raises
+    ------
+    TaskError
+        Fewer than two classes have training samples.
     """
     with netCDF4.Dataset(path) as file:
         sets = np.asarray(file["set"][:])
         labels = np.asarray(file["label"][:]).astype(np.int64)
         codes = np.unique(labels[sets == TRAINING])
+        _refuse_few_classes(path, codes)
         known = np.isin(labels, codes)
         if not known.all():
             log.warning("%d validation samples of classes without training", (~known).sum())
@@ -288,6 +294,16 @@ def read_sets(path: Path, axes: samples_file.Axes) -> tuple[Samples, Samples, li
             return Samples(_gather(file["features"], kept), indices.astype(np.int64), scale)
 
         return one(TRAINING), one(VALIDATION), codes.tolist()
+
+
+def _refuse_few_classes(path: Path, codes: np.ndarray) -> None:
+    """Refuse samples that no network can learn to tell apart."""
+    if len(codes) < enough.CLASSES:
+        there = f"of class code {codes[0]} alone" if len(codes) else "of no class"
+        raise TaskError(
+            f"{path} has training samples {there}, a model needs two classes or more: "
+            f"{enough.either(enough.WAYS)}"
+        )
 
 
 def _gather(variable: netCDF4.Variable, kept: np.ndarray) -> np.ndarray:

@@ -23,6 +23,9 @@ JOURNALS = ("-wal", "-journal")
 """Behind the name of an SQLite file: what was written last may lie there alone."""
 DISCRETE = ("OFTInteger", "OFTInteger64", "OFTString")
 """Types of a field whose values can be names or codes."""
+CLASS = "a class"
+"""What a value of the field of the class is, in messages."""
+WHOLE_NUMBERS = "; i2lc check-database -doCorrections True turns whole numbers into integers"
 
 
 def files_of(path: Path) -> list[Path]:
@@ -97,16 +100,16 @@ def field_problems(path: Path, field: str, info: dict, meaning: str) -> list[str
     info : dict
         As of `describe`.
     meaning : str
-        What a value of the field is, such as "a class".
+        What a value of the field is, such as `CLASS`.
     """
     fields = list(info["fields"])
     if field not in fields:
         return [f"{path} has no field '{field}'; its fields: {', '.join(fields)}"]
     kind = info["ogr_types"][fields.index(field)]
     if kind not in DISCRETE:
-        return [
-            f"{path}: field '{field}' is of type {kind[3:]}; {meaning} is an integer or a string"
-        ]
+        way = WHOLE_NUMBERS if kind == "OFTReal" and meaning == CLASS else ""
+        text = f"field '{field}' is of type {kind[3:]}; {meaning} is an integer or a string"
+        return [f"{path}: {text}{way}"]
     return []
 
 

@@ -293,6 +293,8 @@ def test_what_cannot_be_corrected_is_said_and_nothing_written(
 ):
     source = write(tmp_path / "in.gpkg", change(table([box(0, 0, 50, 50), box(90, 0, 50, 50)])))
     out = tmp_path / "out.gpkg"
+    assert check(source, out) == 1
+    assert lines(capsys)[-1] == f"cannot be corrected: {kind}"
     assert check(source, out, *CORRECT) == 1
     printed = lines(capsys)
     assert printed[1] == f"  stops a run: {sentence}"

@@ -11,9 +11,10 @@ import pytest
 from conftest import Ended, tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import cli, execution, recipe
+from i2lc.chain import cli, ending, execution, recipe
 from i2lc.chain import run as runs
 from i2lc.chain.task import Order, Outcome, execute
+from i2lc.steps.tile_checks import Report
 
 Capture = pytest.CaptureFixture[str]
 STEPS = [step.name for step in recipe.land_cover()]
@@ -250,6 +251,16 @@ def test_a_run_that_ends_well(landscape: Path, run_here: Callable[..., Ended]) -
     assert "check_inputs: 1 of 1 tasks done\n" in ended.text
     assert "The inputs were checked." in (root / "input_check.txt").read_text()
     assert (root / "logs" / "tile_index" / "T31TCJ.log").is_file()
+
+
+def test_the_end_counts_the_warnings_about_the_inputs(tmp_path: Path) -> None:
+    """They stand in a file that nobody opens unasked."""
+    assert ending._warnings(tmp_path) == 0
+    report = Report(warnings=("a is odd", "b is odd"), counts=("c: 1",))
+    (tmp_path / "input_check.txt").write_text(report.text())
+    assert ending._warnings(tmp_path) == 2
+    (tmp_path / "input_check.txt").write_text(Report(counts=("c: 1",)).text())
+    assert ending._warnings(tmp_path) == 0
 
 
 def run_with(

@@ -682,6 +682,7 @@ def test_the_values_behind_a_hash_in_the_template_load_too(tmp_path: Path) -> No
     lines = (ROOT / "config_templates" / "land_cover.cfg").read_text().splitlines()
     clash = (
         *("strategy.percent", "strategy.total", "strategy.by", "start_date", "end_date"),
+        "strategy.smote",
         *("# field :", "# test_vectors :"),
     )
     opened = [

@@ -1,5 +1,6 @@
 """The keys of samples in a configuration file: what is read, and how a mistake is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -130,12 +131,11 @@ AUGMENTATION = """\
   'target_models' : ["R1", "R2"]
   'strategy' : "jitter"
   'strategy.jitter.stdfactor' : 10
-  'strategy.smote.neighbors' : 5
   'samples.strategy' : "balance"
   'activate' : True
   %s }
 """
-"""%s is on line 20."""
+"""%s is on line 19."""
 
 
 def test_iota2_s_way_to_ask_for_synthetic_samples(tmp_path: Path) -> None:
@@ -144,6 +144,15 @@ def test_iota2_s_way_to_ask_for_synthetic_samples(tmp_path: Path) -> None:
     assert settings.activate
     assert settings.target_models == ("R1", "R2")
     assert (settings.strategy, settings.factor, settings.numbers) == ("jitter", 10, "balance")
+
+
+@pytest.mark.parametrize("text", [AUGMENTATION % "", ""])
+def test_keys_of_samples_resolve_and_load_again(tmp_path: Path, text: str) -> None:
+    made = load(tmp_path, text)
+    path = tmp_path / "resolved.yaml"
+    path.write_text(json.dumps(made.resolved()))
+    again = config.load(path)
+    assert (again.run, again.units, again.steps) == (made.run, made.units, made.steps)
 
 
 @pytest.mark.parametrize(
@@ -155,12 +164,17 @@ def test_iota2_s_way_to_ask_for_synthetic_samples(tmp_path: Path) -> None:
             "samples.strategy minNumber",
         ),
         (
+            "'strategy.smote.neighbors' : 5",
+            "13: arg_train.sample_augmentation: strategy.smote.neighbors belongs to strategy "
+            "smote, not jitter",
+        ),
+        (
             "bins : 10",
-            "20: unknown key arg_train.sample_augmentation.bins",
+            "19: unknown key arg_train.sample_augmentation.bins",
         ),
         (
             "'samples.strategy.byClas' : 5",
-            "20: unknown key arg_train.sample_augmentation.samples.strategy.byClas; did you mean "
+            "19: unknown key arg_train.sample_augmentation.samples.strategy.byClas; did you mean "
             "samples.strategy.byClass?",
         ),
     ],

@@ -140,6 +140,22 @@ def test_a_circle_is_an_error() -> None:
         graph.build(circle, toy.UNITS)
 
 
+def test_two_tasks_of_one_name_are_an_error() -> None:
+    """A region "A_fold_1" beside a region "A" with folds, were it let in."""
+    models = Artifact("models", "model_{region}_{fold}", "")
+    learn = toy.step("learn", "init", ("region", "fold"), (), (models,))
+    units = replace(toy.UNITS, models=("A", "A_fold_1"), folds=(0, 1))
+    with pytest.raises(GraphError, match=r"^two tasks have the name learn/region_A_fold_1$"):
+        graph.build((learn,), units)
+
+
+def test_two_tasks_that_write_one_file_are_an_error() -> None:
+    one, two = Artifact("one", "same/{tile}", ""), Artifact("two", "same/{tile}", "")
+    steps = tuple(toy.step(a.name, "init", ("tile",), (), (a,)) for a in (one, two))
+    with pytest.raises(GraphError, match=r"^same/T1 is written by one/T1 and two/T1$"):
+        graph.build(steps, toy.UNITS)
+
+
 def test_a_step_that_writes_nothing_is_an_error() -> None:
     with pytest.raises(GraphError, match="step idle declares no output"):
         toy.step("idle", "init", (), (toy.INDEX,), ())
@@ -220,6 +236,13 @@ def test_edges_between_regions_and_folds(full: Graph) -> None:
     assert before(full, f"model_choice/{unit}") == [f"training/{unit}_hyp_{k}" for k in range(3)]
     assert before(full, "proof/fold_2_seed_1") == [
         *(f"augmentation/region_{name}_fold_2_seed_1" for name in ("A", "Bf1", "Bf2")),
+        "polygons/all",
+        "tile_index/T31TCJ",
+        "tile_index/T31TDJ",
+    ]
+    assert before(full, "report/all") == [  # of the run alone: no fold can take its results away
+        *(f"confusion/{tile}_seed_{s}" for tile in ("T31TCJ", "T31TDJ") for s in (0, 1)),
+        *(f"model_choice/region_{name}_seed_{s}" for name in ("A", "Bf1", "Bf2") for s in (0, 1)),
         "polygons/all",
     ]
     assert before(full, "confusion/T31TCJ_fold_1_seed_0") == [

@@ -11,8 +11,11 @@ import shapely
 from conftest import tiny
 
 from i2lc.chain import cli, split_tiles
+from i2lc.chain import config as configs
 from i2lc.errors import InputError
-from i2lc.steps import disk, tile_pairs
+from i2lc.steps import disk, folds, ground_truth, tile_pairs
+from i2lc.steps.sensors.sentinel2 import SENTINEL2
+from i2lc.steps.tile import index_tile
 from i2lc.steps.tile_pairs import tile_of
 
 CRS = "EPSG:32631"
@@ -79,11 +82,12 @@ def test_a_polygon_belongs_to_the_tile_with_most_of_it(crs, tiles_crs):
     assert tile_of(series(*shapes, crs=crs), tiles).tolist() == [0, 0, 1, -1, 1]
 
 
-def test_of_equal_tiles_the_first_by_name_has_the_polygon():
+@pytest.mark.parametrize("crs", [CRS, "EPSG:4326"])
+def test_of_equal_tiles_the_first_has_the_polygon(crs):
     shapes = series(square(9.2, side=0.5), square(9.123456, 3.7, side=0.3), crs="EPSG:4326")
-    for names, place in ((["b", "a"], 1), (["a", "b"], 0)):
-        tiles = series(square(0, side=10), square(9, side=10), names=names)
-        assert tile_of(shapes, tiles).tolist() == [place, place]
+    boxes = [square(0, side=10), square(9, side=10)]
+    for ordered in (boxes, boxes[::-1]):
+        assert tile_of(shapes, series(*ordered, names=["a", "b"], crs=crs)).tolist() == [0, 0]
 
 
 def test_halves_that_rounding_makes_unequal_are_equal():
@@ -92,8 +96,8 @@ def test_halves_that_rounding_makes_unequal_are_equal():
     shapes = series(*(square(width - k / 14, 1 / k, side=k / 7) for k in range(1, 12)))
     left, right = (shapes.intersection(tile).area for tile in tiles)
     assert (left < right).any()
-    for names, place in ((["b", "a"], 1), (["a", "b"], 0)):
-        assert set(tile_of(shapes, series(*tiles, names=names)).tolist()) == {place}
+    for ordered in (tiles, tiles[::-1]):
+        assert set(tile_of(shapes, series(*ordered, names=["a", "b"])).tolist()) == {0}
 
 
 def test_the_parts_of_a_polygon_stay_together():
@@ -125,17 +129,17 @@ def test_each_pair_divides_the_polygons_of_the_tiles(truth, grid, tmp_path, caps
     assert call(truth, "-grid", grid, "-tiles", "T31TDJ T31TCJ 31TEJ", "-out", out) == 0
     text = capsys.readouterr()
     assert text.out.splitlines() == [
-        f"{out}/gt_0.gpkg: 4 polygons; tgt_0.gpkg: 1 of tile T31TDJ",
-        f"{out}/gt_1.gpkg: 2 polygons; tgt_1.gpkg: 3 of tile T31TCJ",
+        f"{out}/gt_0.gpkg: 2 polygons; tgt_0.gpkg: 3 of tile T31TCJ",
+        f"{out}/gt_1.gpkg: 4 polygons; tgt_1.gpkg: 1 of tile T31TDJ",
         f"{out}/gt_2.gpkg: 4 polygons; tgt_2.gpkg: 1 of tile 31TEJ",
         "outside of all tiles or without an area, in no file: 1 polygons",
     ]
     assert text.err == (
-        "i2lc: warning: class 2 has polygons in tile T31TCJ alone: gt_1 cannot teach it, and tgt_1 "
+        "i2lc: warning: class 2 has polygons in tile T31TCJ alone: gt_0 cannot teach it, and tgt_0 "
         "is the only one that tests it\n"
     )
     tested = [fids(out / f"tgt_{k}.gpkg") for k in range(3)]
-    assert tested == [[2], [0, 1, 5], [3]]
+    assert tested == [[0, 1, 5], [2], [3]]
     for k in range(3):
         assert fids(out / f"gt_{k}.gpkg") == sorted({0, 1, 2, 3, 5} - set(tested[k]))
     assert sorted(path.name for path in out.iterdir()) == sorted(
@@ -181,6 +185,43 @@ def test_tiles_come_from_the_headers_of_the_products(tmp_path, capsys):
         assert others[k].geometry.geom_equals(ones[1 - k].geometry).all()
     centres = [one.to_crs(2154).geometry.centroid.x.mean() for one in ones]
     assert centres[0] < centres[1]
+
+
+def test_the_pairs_are_the_folds_by_tile(tmp_path):
+    config = tiny(tmp_path / "land", tiles=(2, 2), size=96)
+    text = config.read_text()
+    assert 'list_tile : "T31TCK T31TDK T31TCJ T31TDJ"' in text  # not in the order of names
+    config.write_text(text.replace("chain :\n{", 'chain :\n{\n folds : { by : "tile" }', 1))
+    truth, out = config.parent / "ground_truth.shp", tmp_path / "pairs"
+    shapes = pyogrio.read_dataframe(truth)
+    settings = configs.load(config).units
+    grids = {
+        name: index_tile(settings.s2_path / name, name, SENTINEL2, settings).grid
+        for name in settings.list_tile
+    }
+    crossing = _across(grids, settings.proj)
+    shapes = pd.concat([shapes, crossing.to_crs(shapes.crs)], ignore_index=True)
+    pyogrio.write_dataframe(shapes, truth)
+    command = ["split-tiles", "-in.vector", str(truth), "-config", str(config), "-out", str(out)]
+    assert cli.main(command) == 0
+    frame = folds.read(settings, settings.folds, settings.proj)
+    placed = folds.place(frame, settings.folds, grids, 0)
+    assert placed.names == ("T31TCJ", "T31TCK", "T31TDJ", "T31TDK")
+    for k, (tests, teaches) in enumerate(zip(placed.tests, ~placed.tests, strict=True)):
+        for kind, chosen in (("tgt", tests), ("gt", teaches)):
+            read = ground_truth.read(out / f"{kind}_{k}.shp", "code", settings.proj).frame
+            assert tests.any()
+            assert set(read["polygon"]) == set(frame["polygon"][chosen])
+
+
+def _across(grids, crs):
+    """Give polygons of two classes on the edges of the tiles, some halved to a hair by two."""
+    edges = [gbox.extent.geom.exterior for gbox in grids.values()]
+    middles = [
+        edge.interpolate(k / 40 + 0.003, normalized=True) for edge in edges for k in range(40)
+    ]
+    shapes = [middle.buffer(5 + 2 * (k % 9)) for k, middle in enumerate(middles)]
+    return gpd.GeoDataFrame({"code": [1 + k % 2 for k in range(160)]}, geometry=shapes, crs=crs)
 
 
 def test_a_second_call_writes_over_the_first(truth, grid, tmp_path):

@@ -110,13 +110,37 @@ def test_keys_that_contradict_are_refused(keys, message):
     assert message in str(caught.value)
 
 
-def test_keys_of_another_strategy_may_stand_there():
-    """As in iota2's own example; they have defaults and decide nothing."""
-    settings = chosen(
-        **{"strategy": "jitter", "strategy.jitter.stdfactor": 7, "strategy.smote.neighbors": 3}
-    )
-    assert (settings.factor, settings.neighbors) == (7, 3)
+@pytest.mark.parametrize(
+    ("strategy", "key", "owner"),
+    [
+        ("replicate", "strategy.jitter.stdfactor", "jitter"),
+        ("smote", "strategy.jitter.stdfactor", "jitter"),
+        (None, "strategy.jitter.stdfactor", "jitter"),
+        ("replicate", "strategy.smote.neighbors", "smote"),
+        ("jitter", "strategy.smote.neighbors", "smote"),
+    ],
+)
+def test_a_key_of_another_strategy_is_refused(strategy, key, owner):
+    with pytest.raises(ValidationError) as caught:
+        SampleAugmentation(**{"strategy": strategy, key: 7})
+    assert f"{key} belongs to strategy {owner}, not {strategy}" in str(caught.value)
     assert not SampleAugmentation().activate
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key", "default", "other"),
+    [
+        ("jitter", "strategy.jitter.stdfactor", 10, 3),
+        ("smote", "strategy.smote.neighbors", 5, 1),
+    ],
+)
+def test_a_key_that_is_not_given_has_its_default(tmp_path, strategy, key, default, other):
+    write(tmp_path)
+
+    def made(**keys):
+        return augment(tmp_path, chosen(strategy=strategy, **keys)).read_bytes()
+
+    assert made() == made(**{key: default}) != made(**{key: other})
 
 
 @pytest.mark.parametrize(

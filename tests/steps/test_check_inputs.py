@@ -495,11 +495,10 @@ def test_files_of_names_and_colors_that_cannot_be_read(inputs: Inputs) -> None:
 @pytest.mark.parametrize("code", [0, -3, 65536])
 def test_class_code_out_of_range(inputs: Inputs, code: int) -> None:
     inputs.polygons(lambda frame: frame.assign(code=frame["code"].replace(1, code)))
-    with (inputs.root / "nomenclature.txt").open("a") as file:
-        file.write(f"Other:{code}\n")
-    with (inputs.root / "colors.txt").open("a") as file:
-        file.write("" if code == 0 else f"{code} 1 2 3\n")
-    assert only_error(inputs) == (f"class {code}: codes lie between 1 and 65535 (0 means no data)")
+    assert only_error(inputs) == (
+        f"class {code}: codes lie between 1 and 65535 (0 means no data); i2lc check-database names "
+        "its polygons"
+    )
 
 
 def test_classes_may_be_strings(inputs: Inputs) -> None:
@@ -527,6 +526,28 @@ def test_counts_of_byclass_are_read_beforehand(inputs: Inputs) -> None:
     assert "cannot be read" in only_error(inputs)
     path.write_text("1,50\n")
     assert inputs.report().errors == ()
+
+
+def test_copies_from_a_region_and_a_part_of_it_are_told_beforehand(inputs: Inputs) -> None:
+    truth = pyogrio.read_dataframe(inputs.truth).to_crs("EPSG:2154")
+    west, south, east, north = truth.total_bounds
+    middle = (west + east) / 2
+    halves = [shapely.box(west, south, middle, north), shapely.box(middle, south, east, north)]
+    regions = gpd.GeoDataFrame({"region": ["a", "b"]}, geometry=halves, crs="EPSG:2154")
+    regions.to_file(inputs.root / "regions.gpkg")
+    path = inputs.root / "copies.csv"
+    code = truth["code"].iloc[0]
+    path.write_text(f"a,b,{code},5\naf1,b,{code},5\n")
+    inputs.options |= {
+        "region_path": inputs.root / "regions.gpkg",
+        "classif_mode": "fusion",
+        "mode_outside_regionsplit": truth.area.sum() / 4e6,
+        "sample_management": path,
+    }
+    assert (
+        f"{path}, line 2: line 1 copies class {code} from a to b already, and a region stands for "
+        "all its models: keep one"
+    ) in inputs.report().errors
 
 
 # All at once.

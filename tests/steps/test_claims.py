@@ -82,32 +82,59 @@ def one(*args, **keys):
     return band
 
 
+def everyone(band):
+    return np.ones(len(band.codes), bool)
+
+
+def used(band, member=None):
+    """Give the pixels of the band that some polygon uses."""
+    member = everyone(band) if member is None else np.asarray(member, bool)
+    found = np.zeros(band.owned.shape, bool)
+    for number, place, mask in band.claims:
+        if member[number - 1]:
+            found[place] |= mask & band.free(member)[place]
+    return found
+
+
+def test_a_polygon_that_takes_no_part_takes_no_pixel_away(tmp_path):
+    shapes = [square(0, 0, 1, 4), square(0, 2, 1, 4), square(0, 5, 1, 2)]
+    views = np.ones((6, 8))
+    views[0, 0] = 0
+    band = one(tmp_path, shapes, [7, 9, 7], views=views)
+    assert claims.pixels_of(band, everyone(band)).tolist() == [1, 1, 1]
+    assert band.losses(everyone(band)) == (3, 1)
+    without = np.array([True, False, True])
+    assert claims.pixels_of(band, without).tolist() == [3, 0, 2]
+    assert band.losses(without) == (0, 1)
+    assert used(band, without)[0].tolist() == [False, True, True, True, False, True, True, False]
+
+
 def test_a_pixel_of_one_polygon_is_usable(tmp_path):
     band = one(tmp_path, [square(1, 2, 2, 3)], [7])
     expected = np.zeros((6, 8), bool)
     expected[1:3, 2:5] = True
-    np.testing.assert_array_equal(band.usable, expected)
-    assert claims.pixels_of(band, 1).tolist() == [6]
-    assert (band.lost_to_classes, band.lost_to_clouds) == (0, 0)
+    np.testing.assert_array_equal(used(band), expected)
+    assert claims.pixels_of(band, everyone(band)).tolist() == [6]
+    assert band.losses(everyone(band)) == (0, 0)
 
 
 def test_a_pixel_of_two_classes_is_used_by_neither_and_counted(tmp_path):
     shapes = [square(0, 0, 2, 4), square(1, 2, 3, 4)]  # share row 1, columns 2 and 3
     band = one(tmp_path, shapes, [7, 9])
-    assert band.lost_to_classes == 2
-    assert not band.usable[1, 2:4].any()
-    assert claims.pixels_of(band, 2).tolist() == [6, 10]
+    assert band.losses(everyone(band))[0] == 2
+    assert not used(band)[1, 2:4].any()
+    assert claims.pixels_of(band, everyone(band)).tolist() == [6, 10]
     same = one(tmp_path, shapes, [7, 7])
-    assert same.lost_to_classes == 0
-    assert same.usable[1, 2:4].all()
-    assert claims.pixels_of(same, 2).tolist() == [8, 12]
+    assert same.losses(everyone(same))[0] == 0
+    assert used(same)[1, 2:4].all()
+    assert claims.pixels_of(same, everyone(same)).tolist() == [8, 12]
 
 
 @pytest.mark.parametrize("codes", [[7, 9, 7], [7, 7, 9], [9, 7, 7]])
 def test_of_three_claims_any_other_class_takes_the_pixel_away(tmp_path, codes):
     band = one(tmp_path, [square(0, 0, 2, 2)] * 3, codes)
-    assert band.lost_to_classes == 4
-    assert not band.usable.any()
+    assert band.losses(everyone(band))[0] == 4
+    assert not used(band).any()
 
 
 def test_a_contested_pixel_stays_so_even_where_clouds_hide_it(tmp_path):
@@ -116,9 +143,9 @@ def test_a_contested_pixel_stays_so_even_where_clouds_hide_it(tmp_path):
     views[0] = 0
     shapes = [square(0, 0, 2, 2), square(0, 1, 2, 2)]
     band = one(tmp_path, shapes, [7, 9], views=views)
-    assert band.lost_to_classes == 2  # column 1
-    assert band.lost_to_clouds == 2  # row 0, columns 0 and 2
-    assert int(band.usable.sum()) == 2
+    assert band.losses(everyone(band))[0] == 2  # column 1
+    assert band.losses(everyone(band))[1] == 2  # row 0, columns 0 and 2
+    assert int(used(band).sum()) == 2
 
 
 @pytest.mark.parametrize(("least", "usable"), [(1, 5), (2, 3), (3, 2)])
@@ -126,8 +153,8 @@ def test_few_views(tmp_path, least, usable):
     views = np.zeros((6, 8))
     views[0, :6] = [0, 1, 1, 2, 3, 9]
     band = one(tmp_path, [square(0, 0, 1, 6)], [7], views=views, least=least)
-    assert int(band.usable.sum()) == usable
-    assert band.lost_to_clouds == 6 - usable
+    assert int(used(band).sum()) == usable
+    assert band.losses(everyone(band))[1] == 6 - usable
 
 
 def test_pixels_of_another_tile_are_neither_used_nor_counted(tmp_path):
@@ -137,9 +164,9 @@ def test_pixels_of_another_tile_are_neither_used_nor_counted(tmp_path):
     views[:, 6:] = 0
     shapes = [square(0, 2, 2, 6), square(0, 5, 1, 1)]
     band = one(tmp_path, shapes, [7, 9], owned=owned, views=views)
-    assert int(band.usable.sum()) == 4
-    assert (band.lost_to_classes, band.lost_to_clouds) == (0, 0)
-    assert claims.pixels_of(band, 2).tolist() == [4, 0]
+    assert int(used(band).sum()) == 4
+    assert band.losses(everyone(band)) == (0, 0)
+    assert claims.pixels_of(band, everyone(band)).tolist() == [4, 0]
 
 
 def test_bands_of_rows_give_each_pixel_once(tmp_path):
@@ -157,16 +184,16 @@ def test_bands_of_rows_give_each_pixel_once(tmp_path):
         (256, 512),
         (512, 600),
     ]
-    total = sum(claims.pixels_of(band, 5) for band in bands)
+    total = sum(claims.pixels_of(band, everyone(band)) for band in bands)
     assert total.tolist() == [600, 0, 312, 80, 0]
-    usable = np.concatenate([band.usable for band in bands])
+    usable = np.concatenate([used(band) for band in bands])
     expected = rasterize(shapes, usable.shape, transform=box(0, 0, 1, 1).transform).astype(bool)
     np.testing.assert_array_equal(usable, expected)
 
 
 def sides(band, learns, validates, split=True):
     members = [np.array(learns), np.array(validates)]
-    return claims.take_sides(band, members, [(0, 1)] if split else [])
+    return claims.take_sides(band, used(band), members, [(0, 1)] if split else [])
 
 
 def test_sides_that_hold_out_share_no_pixel_with_any_other(tmp_path):
@@ -175,14 +202,14 @@ def test_sides_that_hold_out_share_no_pixel_with_any_other(tmp_path):
     band = one(tmp_path, shapes, [7, 7, 7])
     members = [np.array(member) for member in ([1, 0, 0], [1, 1, 0], [0, 0, 1])]
     members = [member.astype(bool) for member in members]
-    numbers, lost = claims.take_sides(band, members, [(0, 2), (1, 2)])
+    numbers, lost = claims.take_sides(band, used(band), members, [(0, 2), (1, 2)])
     assert lost == 1  # column 4, of polygons 2 and 3
     assert numbers[:, 0].tolist() == [
         [1, 1, 1, 0, 0, 0, 0, 0],
         [1, 1, 1, 2, 0, 0, 0, 0],
         [0, 0, 0, 0, 0, 3, 3, 0],
     ]
-    numbers, lost = claims.take_sides(band, members, [(0, 1), (0, 2), (1, 2)])
+    numbers, lost = claims.take_sides(band, used(band), members, [(0, 1), (0, 2), (1, 2)])
     assert lost == 4
     assert numbers[:, 0].tolist() == [
         [0, 0, 0, 0, 0, 0, 0, 0],

@@ -170,3 +170,11 @@ def test_figure_is_the_same_each_time(tmp_path):
     for name in ("a.png", "b.png"):
         distances.draw(tmp_path / name, FOUND, 0.9)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_distances_that_differ_by_rounding_are_one():
+    """A thousandth of a millimetre, of coordinates of millions of metres, parts no bin."""
+    tests = [shapely.box(0, 0, 10, 10), shapely.box(100 + 1e-7, 0, 110, 10)]
+    learners = [shapely.box(26, 0, 84, 10)]
+    found = distances.nearest(np.array(tests, object), np.array(learners, object))
+    assert found.tolist() == [16.0, 16.0]

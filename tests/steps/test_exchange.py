@@ -3,7 +3,7 @@
 import pytest
 
 from i2lc.errors import InputError
-from i2lc.steps import exchange
+from i2lc.steps import exchange, sampling_checks
 from i2lc.steps.exchange import Transfer
 
 MODELS = ("R1", "R2", "R2f1", "R2f2")
@@ -57,6 +57,13 @@ def test_lines_with_and_without_a_header(written):
         ("R1,R2,12,-5", ["quantity is a whole number above 0, got '-5'"]),
         ("R1,R2,12,0", ["quantity is a whole number above 0, got '0'"]),
         ("R1,R2,12,5.0", ["quantity is a whole number above 0, got '5.0'"]),
+        ("R1,R2,12,1234567890123", ["quantity has 13 digits, 12 at most"]),
+        (f"R1,R2,12,{'9' * 5000}", ["quantity has 5000 digits, 12 at most"]),
+        (
+            f"R1,R2,12,{'x' * 5000}",
+            [f"quantity is a whole number above 0, got '{'x' * 60}... (5000 letters)'"],
+        ),
+        ("R1,R2,12,000", ["quantity is a whole number above 0, got '000'"]),
         ("R1,R2,12,²", ["quantity is a whole number above 0, got '²'"]),
         ("R1,R2,12", ["want 'source_model,dest_model,class,quantity', got 'R1,R2,12'"]),
         ("R1;R2;12;5", ["want 'source_model,dest_model,class,quantity', got 'R1;R2;12;5'"]),
@@ -87,6 +94,62 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     path.write_bytes(b"R1,R2,\xff,3\n")
     (found,) = exchange.problems_of(path, MODELS, {})
     assert found.startswith(f"sample_management: {path} cannot be read: ")
+
+
+def test_a_line_that_is_no_csv_is_named(written):
+    path = written(f"R1,R2,12,5\n{'x' * 131073},R1,12,5\n")
+    told = f"{path}, line 2: it is no CSV: field larger than field limit (131072)"
+    assert exchange.problems_of(path, MODELS, {"12": 12}) == [told]
+
+
+PARTS = {"R2f1": "R2", "R2f2": "R2"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("R2,R1,12", "R2f1,R1,12"),
+        ("R2f1,R1,12", "R2,R1,12"),
+        ("R1,R2,12", "R1,R2f2,12"),
+        ("R1,R2f2,12", "R1,R2,12"),
+        ("R2,R2f1,12", "R2f2,R2f1,12"),
+    ],
+)
+def test_a_sample_is_not_copied_twice_to_one_model(written, first, second):
+    path = written(f"{first},5\n\n{second},7\n")
+    source, dest, _ = first.split(",")
+    assert exchange.problems_of(path, MODELS, {"12": 12}, PARTS) == [
+        f"{path}, line 3: line 1 copies class 12 from {source} to {dest} already, and a region "
+        "stands for all its models: keep one"
+    ]
+    assert exchange.problems_of(path, MODELS, {"12": 12}) == []  # names alone divide nothing
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "R2,R1,12,5\nR2f1,R1,13,5\n",
+        "R2f1,R1,12,5\nR2f2,R1,12,5\n",
+        "R1,R2f1,12,5\nR1,R2f2,12,5\n",
+    ],
+)
+def test_lines_that_share_no_sample_stand_together(written, text):
+    assert exchange.problems_of(written(text), MODELS, {"12": 12, "13": 13}, PARTS) == []
+
+
+def test_the_check_knows_the_parts_of_a_divided_region(written):
+    path = written("R2,R1,12,5\nR2f1,R1,12,7\n")
+    settings = sampling_checks.SampleSettings(sample_management=path)
+    (told,) = sampling_checks.problems_of(settings, MODELS, {"12": 12}, divided=True)
+    assert told.startswith(f"{path}, line 2: line 1 copies class 12 from R2 to R1 already")
+    assert sampling_checks.problems_of(settings, MODELS, {"12": 12}) == []
+
+
+def test_lines_for_a_model_are_those_of_its_name_and_its_region_s(written):
+    path = written("R1,R2,12,5\nR1,R2f1,13,6\nR1,R2f2,12,7\n")
+    found = exchange.lines_for(path, "R2f1", "R2")
+    assert [line.quantity for line in found] == [5, 6]
+    assert exchange.lines_for(None, "R2f1", "R2") == []
 
 
 def test_without_a_file_nothing_is_wrong():

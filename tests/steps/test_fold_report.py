@@ -215,7 +215,9 @@ def test_accuracy_by_distance(tmp_path):
     assert cells[4] == f"{320 / 480:.6f}"
     assert 0 <= float(cells[5]) < 320 / 480 < float(cells[6]) <= 1
     assert store.defect(run.path(DISTANCE_FIGURE)) is None
-    assert any(" ".join(line.split()).startswith("7900 10400 5 480 0.667 ") for line in run.lines())
+    assert any(
+        " ".join(line.split()).startswith("7900.0 10400.0 5 480 0.667 ") for line in run.lines()
+    )
 
 
 def test_distances_of_each_polygon(tmp_path):
@@ -225,7 +227,7 @@ def test_distances_of_each_polygon(tmp_path):
     predictions = fold_report.read_predictions(paths)
     tests = predictions[predictions["side"] == "test"]
     tables = {
-        f.unit: fold_report.outlines.read_table(run.root / f.path)
+        f.unit: fold_report.polygon_table.read(run.root / f.path)
         for f in run.inputs
         if f.artifact == POLYGONS
     }

@@ -277,7 +277,7 @@ def test_text_of_distances_and_suspicious_polygons():
         "Accuracy by distance to the nearest learning polygon (accuracy_by_distance.csv, .png)"
     )
     found = [" ".join(line.split()) for line in lines[place + 2 : place + 4]]
-    assert found == ["0 120 12 3400 0.750 0.700 to 0.800", "120 900 1 5 0.200 -"]
+    assert found == ["0.0 120.4 12 3400 0.750 0.700 to 0.800", "120.4 900.0 1 5 0.200 -"]
     assert "Suspicious polygons: 2 of 5 are given another class by most of their pixels " in (
         "\n".join(lines)
     )

@@ -4,6 +4,7 @@ import sqlite3
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import pytest
 import shapely
@@ -172,9 +173,13 @@ def test_a_missing_field_names_those_there_are(tmp_path):
 
 
 def test_a_field_of_another_type(tmp_path):
-    path = write(tmp_path, "a.gpkg", frame([1, 2, 3]))
-    with pytest.raises(InputError, match="field 'other' is of type Real"):
-        ground_truth.read(path, "other", None)
+    path = write(tmp_path, "a.gpkg", frame([1, 2, 3]).assign(day=pd.Timestamp("2018-05-01")))
+    assert ground_truth.problems_of(path, "other") == [
+        f"{path}: field 'other' is of type Real; a class is an integer or a string; i2lc "
+        "check-database -doCorrections True turns whole numbers into integers"
+    ]
+    with pytest.raises(InputError, match=r"of type DateTime; a class is an integer or a string$"):
+        ground_truth.read(path, "day", None)
 
 
 def test_no_crs_and_no_field_are_told_at_once(tmp_path):

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-from dataclasses import replace
 from datetime import date
 from functools import reduce
 from operator import add
@@ -343,18 +342,11 @@ def test_the_step_adds_the_tiles_and_writes_all_results(tmp_path):
     per_tile = [Unit(tile=tile, fold=MAIN, seed=seed) for tile in tiles for seed in (0, 1)]
     seeds = [Unit(seed=seed) for seed in (0, 1)]
     models = [
-        Unit(region=region, fold=fold, seed=seed)
-        for seed in (0, 1)
-        for fold in (MAIN, 1)  # that of the fold is no part of the map
-        for region in (WHOLE, "north")
+        Unit(region=region, fold=MAIN, seed=seed) for seed in (0, 1) for region in (WHOLE, "north")
     ]
     for unit in per_tile:
         part = matrix(COUNTS * (unit.seed + 1)) if unit.tile == tiles[0] else matrix(COUNTS.T)
         store.write_text(tmp_path / CONFUSION_TILE.path(unit), part.as_csv())
-    folded = [replace(unit, fold=1) for unit in per_tile]
-    for unit in folded:
-        text = matrix(COUNTS * 100).as_csv()
-        store.write_text(tmp_path / CONFUSION_TILE.path(unit), text)
     for unit in models:
         model(tmp_path / MODEL.path(unit), [f"note {unit.seed} {unit.fold}"])
     CLASSES.save(tmp_path / LABELS.path(Unit()))
@@ -366,7 +358,7 @@ def test_the_step_adds_the_tiles_and_writes_all_results(tmp_path):
             settings=report.Settings(runs=2),
             root=tmp_path,
             inputs=(
-                *(File(CONFUSION_TILE, unit) for unit in (*per_tile, *folded)),
+                *(File(CONFUSION_TILE, unit) for unit in per_tile),
                 *(File(MODEL, unit) for unit in models),
                 File(LABELS, Unit()),
                 File(SPLIT_REPORT, Unit()),

@@ -22,11 +22,11 @@ TILES = ("T31TCJ", "T31TDJ")
 FOLD = Unit(region="east", fold=2, seed=1)
 TABLE = pd.DataFrame(
     {
-        "number": range(1, 8),
-        "class": ["10", "20", "10", "20", "10", "10", "20"],
-        "label": [10, 20, 10, 20, 10, 10, 20],
-        "region": ["east", "east", "west", "west", "south", "south", ""],
-        "model": ["east", "east", "west", "west", "southf1", "southf2", ""],
+        "number": range(1, 10),
+        "class": ["10", "20", "10", "20", "10", "10", "20", "40", "40"],
+        "label": [10, 20, 10, 20, 10, 10, 20, 40, 40],
+        "region": ["east", "east", "west", "west", "south", "south", "", "south", "south"],
+        "model": ["east", "east", "west", "west", "southf1", "southf2", "", "southf1", "southf2"],
     }
 )
 """Polygon 7 is in no region."""
@@ -38,6 +38,9 @@ def no_waiting_for_the_disk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_flush", lambda _: None)
         yield
+
+
+NEED = "a model needs two classes or more: lower cloud_threshold, raise ratio"
 
 
 class Land:
@@ -151,7 +154,7 @@ def test_a_model_gets_the_samples_of_its_polygons_in_its_fold_and_seed(tmp_path)
         assert file["origin"].attrs["flag_values"].tolist() == [0, 1, 2]
         assert file["tile"].attrs["flag_meanings"] == " ".join(TILES)
     main = land.merge(Unit(region="southf2", fold=0, seed=1))
-    assert_samples(contents(main), land.expected(land.selected("seed_1", 6), "seed_1", 0))
+    assert_samples(contents(main), land.expected(land.selected("seed_1", 6, 9), "seed_1", 0))
     with netCDF4.Dataset(main) as file:
         assert (file.model, file.region, file.fold, file.seed) == ("southf2", "south", 0, 1)
 
@@ -201,10 +204,25 @@ def test_blocks_of_writing_do_not_follow_the_pieces(lengths):
 @pytest.mark.parametrize(
     ("unit", "told"),
     [
-        (Unit(region="north", fold=3, seed=1), "model north, fold 3, seed 1"),
-        (Unit(region="north", fold=0, seed=1), "model north, seed 1"),
-        (Unit(region="", fold=3, seed=0), "fold 3, seed 0"),
-        (Unit(region="", fold=0, seed=0), "seed 0"),
+        (
+            Unit(region="north", fold=3, seed=1),
+            "region north, fold 3, seed 1: no training sample, {}, let sample_selection take "
+            "more, join the region to another, or let the fold hold out less",
+        ),
+        (
+            Unit(region="southf1", fold=0, seed=1),
+            "model southf1 of region south, seed 1: no training sample, {}, let "
+            "sample_selection take more, or join the region to another",
+        ),
+        (
+            Unit(region="", fold=3, seed=0),
+            "the model, fold 3, seed 0: no training sample, {}, let sample_selection take more, "
+            "or let the fold hold out less",
+        ),
+        (
+            Unit(region="", fold=0, seed=0),
+            "the model, seed 0: no training sample, {}, or let sample_selection take more",
+        ),
     ],
 )
 def test_a_model_without_a_sample_is_an_error(tmp_path, unit, told):
@@ -214,11 +232,25 @@ def test_a_model_without_a_sample_is_an_error(tmp_path, unit, told):
     land.columns[f"polygon_{name}"] = np.ones(1200, int)
     with pytest.raises(TaskError) as caught:
         land.merge(unit)
-    assert str(caught.value) == (
-        f"{told}: no pixel was selected, there is nothing to learn from: the model has no "
-        "learning polygon with a usable pixel, or sample_selection asks for none"
-    )
+    assert str(caught.value) == told.format(NEED)
     assert not (tmp_path / SAMPLES.path(unit)).exists()
+
+
+def test_a_class_of_validation_samples_alone_is_none_to_learn(tmp_path):
+    land = Land(tmp_path)
+    sets = land.columns["set_fold_2_seed_1"]
+    land.columns["set_fold_2_seed_1"] = np.where(
+        (land.columns["polygon_fold_2_seed_1"] == 2) & (sets == 1), 2, sets
+    )
+    assert len(land.selected("fold_2_seed_1", 2)) > 50
+    told = f"region east, fold 2, seed 1: class 10 alone has training samples, {NEED}, let "
+    for text in (None, "west,east,10,5\nsouth,east,20,5\n"):  # south has none of class 20
+        with pytest.raises(TaskError) as caught:
+            land.merge(text=text)
+        assert str(caught.value).startswith(told)
+        assert not (tmp_path / SAMPLES.path(FOLD)).exists()
+    found = contents(land.merge(text="west,east,20,5\n"))  # a copy is there to learn from
+    assert found["label"][found["set"] == 1].tolist().count(20) == 5
 
 
 # --- sample_management ------------------------------------------------------------------------

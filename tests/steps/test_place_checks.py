@@ -243,6 +243,37 @@ def test_files_of_test_polygons(looked, tmp_path):
     )
 
 
+def test_test_polygons_in_a_region_without_a_model(looked, tmp_path):
+    """Regions are learnt from the polygons of the ground truth alone."""
+    areas = {"west": LEFT, "east": RIGHT}
+    one = write(tmp_path / "one.gpkg", [SHAPES[0], SHAPES[4]], code=[1, 1])
+    two = write(tmp_path / "two.gpkg", [*SHAPES[4:6], square(650, 600)], code=[1, 2, 2])
+    shapes = [*SHAPES[:4], square(600, 10)]
+    report = looked(
+        areas=areas, shapes=shapes, values=[*VALUES[:4], 1], folds={"test_vectors": [one, two]}
+    )
+    assert report.errors == ()
+    assert report.warnings == (
+        "region 'east' has no polygon inside the tiles: it is not mapped",
+        "1 test polygon of fold 1 (one.gpkg) lies in regions without a model: it is not scored",
+        "2 test polygons of fold 2 (two.gpkg) lie in regions without a model: they are not scored",
+    )
+    assert report.counts[0] == "region 'west': polygons 5, models 1"
+
+
+def test_more_folds_than_can_be_are_told(looked):
+    shapes = [square(10 + 12 * k, 10, 5) for k in range(101)]
+    report = looked(
+        shapes=shapes,
+        values=[1 + k % 2 for k in range(101)],
+        columns={"id": list(range(101))},
+        folds={"by": "field", "field": "id"},
+    )
+    assert report == Report(
+        ("folds: field 'id' has 101 values, 100 folds at most: give k, which groups them",)
+    )
+
+
 def test_files_of_test_polygons_that_cannot_be_used(looked, tmp_path):
     bowtie = shapely.from_wkt("POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))")
     none, wrong = tmp_path / "none.gpkg", write(tmp_path / "wrong.gpkg", SHAPES[:1], name=["a"])

@@ -198,6 +198,17 @@ def test_names_that_cannot_stand_side_by_side(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("what", ["_fold_1", "_seed_0", "_hyp_2", "_Fold_9"])
+def test_a_name_that_would_be_confused_with_names_of_files(tmp_path, what):
+    shapes = [square(1000 * k, 0) for k in range(3)]
+    path = write(tmp_path / "r.gpkg", [f"A{what}", f"B{what}0x", f"C{what[:-1]}"], shapes)
+    assert problems(path) == [
+        f"{path}: the name of region '{name}' holds '{what}', as names of files do behind that of "
+        "a region: rename it"
+        for name in (f"A{what}", f"B{what}0x")
+    ]
+
+
 def test_a_region_that_has_the_name_of_a_part_of_another(tmp_path):
     shapes = [square(1000 * k, 0) for k in range(4)]
     path = write(tmp_path / "r.gpkg", ["a", "af2", "bf1", "af0"], shapes)
@@ -283,9 +294,13 @@ def test_polygons_are_dealt_evenly_in_any_order(polygons, parts, seed):
     sizes = [list(dealt.values()).count(part) for part in range(parts)]
     assert sum(sizes) == len(polygons)
     assert max(sizes) - min(sizes) <= 1
-    assert sizes == sorted(sizes, reverse=True)  # the first models have what does not divide
     turned = polygons[::-1]
     assert dict(zip(turned, regions.deal(turned, parts, seed, "12"), strict=True)) == dealt
+
+
+def test_small_classes_do_not_all_go_to_the_first_model():
+    drawn = [regions.deal(["p"], 3, 0, f"class {k}")[0] for k in range(300)]
+    assert min(drawn.count(part) for part in range(3)) > 70
 
 
 def test_seeds_and_classes_deal_differently():

@@ -1,6 +1,8 @@
 """Samples on disk, from selected pixels of strips to one file a seed."""
 
+import tracemalloc
 from datetime import date
+from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -116,7 +118,14 @@ TILES = ("T31TCJ", "T31TDJ")
 SEEDS = (0, 1)
 CODES = np.array([0, 12, 300, 12])  # class of polygon 1, 2, 3
 POLYGON_TABLE = pd.DataFrame(
-    {"number": [1, 2, 3], "label": CODES[1:], "polygon": list("abc"), "region": "", "model": ""}
+    {
+        "number": [1, 2, 3],
+        "class": CODES[1:],
+        "label": CODES[1:],
+        "polygon": list("abc"),
+        "region": "",
+        "model": "",
+    }
 )
 TARGETS = (date(2018, 2, 1), date(2018, 6, 1), date(2018, 10, 1))
 
@@ -269,6 +278,32 @@ def test_blocks_of_some_columns_change_no_sample(chosen, monkeypatch):
     assert [path.read_bytes() for path in paths] == before
 
 
+def test_the_memory_of_a_strip_does_not_grow_with_the_splits(tmp_path):
+    """Marks of forty splits are folded one raster at a time."""
+    size, splits = 256 * 4000, 40
+    index = SimpleNamespace(grid=SimpleNamespace(width=4000))
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, size, (splits, 50))
+
+    class Raster:
+        def __init__(self, mine):
+            self.mine = mine
+
+        def read(self, band, window):
+            pixels = np.zeros(size, np.uint8)
+            pixels[self.mine] = 1
+            return pixels.reshape(256, 4000)
+
+    strip = samples.Strip(index, slice(0, 256), range(splits), [Raster(p) for p in places], ())
+    tracemalloc.start()
+    found = samples._row_starts(strip)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * size
+    rows = np.unique(places) // 4000
+    assert found.tolist() == [int((rows < row).sum()) for row in range(257)]
+
+
 def test_a_strip_without_a_selected_pixel_is_an_empty_part(chosen):
     parts, _ = extracted(chosen, 9)
     with xr.open_dataset(parts[0]) as found:
@@ -293,7 +328,7 @@ def test_nothing_selected_is_an_error(tmp_path):
         inputs=(File(SAMPLES_PART, unit), File(POLYGONS, seed)),
         outputs=(File(SAMPLES, seed),),
     )
-    with pytest.raises(TaskError, match="seed 0: no pixel was selected"):
+    with pytest.raises(TaskError, match="the model, seed 0: no training sample"):
         merge_samples.merge(job)
     assert not (tmp_path / SAMPLES.path(seed)).exists()
 

@@ -147,3 +147,25 @@ def test_counts_are_read_by_class_code(tmp_path):
     assert str(caught.value) == (
         f"{path}, line 4: want 'label,count' with a label of the ground truth, got 'maize,3'"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"10,{'9' * 5000}", "the count has 5000 digits, 12 at most"),
+        ("10,1234567890123", "the count has 13 digits, 12 at most"),
+        (f"10,{'1' * 131073}", "it is no CSV: field larger than field limit (131072)"),
+        ("10,٣", "want 'label,count' with a label of the ground truth, got '10,٣'"),
+        (
+            f"10,{'x' * 200}",
+            "want 'label,count' with a label of the ground truth, got "
+            f"'10,{'x' * 57}... (203 letters)'",
+        ),
+    ],
+)
+def test_no_line_ends_but_in_a_sentence(tmp_path, line, told):
+    path = tmp_path / "numbers.csv"
+    path.write_text(f"11,999999999999\n{line}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        sampling.read_counts(path, {"10": 10, "11": 11})
+    assert str(caught.value) == f"{path}, line 2: {told}"

@@ -13,7 +13,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from i2lc.steps import rasters, selection
-from i2lc.steps.artifacts import LABELS, POLYGONS, REFERENCE, SEED_STATISTICS, SELECTION
+from i2lc.steps.artifacts import LABELS, POLYGONS, REFERENCE, REGIONS, SEED_STATISTICS, SELECTION
 from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.labels import Label, Labels
 from i2lc.steps.sampling import SampleSelection
@@ -79,6 +79,8 @@ def land(tmp_path_factory):
     Labels(tuple(Label(code, str(code), str(code), (0, 0, 0)) for code in CODES)).save(
         root / LABELS.path(UNIT)
     )
+    (root / REGIONS.path(Unit())).parent.mkdir()
+    (root / REGIONS.path(Unit())).write_text("number,region,model\n1,,\n")
     (root / "counts.csv").write_text("1,10\n2,0\n3,400\n")
     return root, numbers
 
@@ -115,7 +117,12 @@ def our_picks(root, sampler, keys):
             unit=UNIT,
             settings=selection.Settings(sample_selection=chosen),
             root=root,
-            inputs=(File(REFERENCE, TILE), File(POLYGONS, UNIT), File(LABELS, Unit())),
+            inputs=(
+                File(REFERENCE, TILE),
+                File(POLYGONS, UNIT),
+                File(LABELS, Unit()),
+                File(REGIONS, Unit()),
+            ),
             outputs=(File(SELECTION, TILE), File(SEED_STATISTICS, UNIT)),
         )
     )

@@ -9,13 +9,14 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from i2lc.errors import InputError
-from i2lc.steps import class_statistics, rasters, selection
+from i2lc.errors import InputError, TaskError
+from i2lc.steps import class_statistics, polygon_table, rasters, selection
 from i2lc.steps.artifacts import (
     CLASS_STATISTICS,
     LABELS,
     POLYGONS,
     REFERENCE,
+    REGIONS,
     SEED_STATISTICS,
     SELECTION,
 )
@@ -82,8 +83,9 @@ def run(tmp_path: Path):
     )
     classes.save(tmp_path / LABELS.path(Unit()))
 
-    def select(seed=0, unit=FIRST, model="", region=None, **keys):
-        pd.DataFrame(
+    def select(seed=0, unit=FIRST, model="", region=None, copies=None, more=(), dropped="", **keys):
+        """`copies` lets every model of regions wait for copies, so that none is refused."""
+        frame = pd.DataFrame(
             {
                 "number": [1, 2, 3, 4],
                 "class": [10, 10, 20, 30],
@@ -93,14 +95,30 @@ def run(tmp_path: Path):
                 "side": "learning",
                 "set": ["training", "validation", "training", ""],
             }
-        ).to_csv(tmp_path / POLYGONS.path(unit), index=False)
+        )
+        frame.to_csv(tmp_path / POLYGONS.path(unit), index=False)
+        models = frame.loc[frame["model"] != "", ["region", "model"]].drop_duplicates()
+        if models.empty:
+            models = pd.DataFrame({"region": [""], "model": [""]})
+        models = pd.concat([models, pd.DataFrame(more, columns=["region", "model"])])
+        models = models[(models["model"] != dropped) | (dropped == "")]
+        models.insert(0, "number", range(1, len(models) + 1))
+        (tmp_path / REGIONS.path(Unit())).parent.mkdir(exist_ok=True)
+        models.to_csv(tmp_path / REGIONS.path(Unit()), index=False)
+        if copies is None:
+            copies = [f"elsewhere,{name},10,5\n" for name in models["model"] if name]
+        (tmp_path / "copies.csv").write_text("".join(copies))
         tiles = [Unit(tile=tile, fold=unit.fold, seed=unit.seed) for tile in TILES]
         for column, tile in enumerate(tiles):
             gbox = GeoBox(SHAPE, Affine(10, 0, column * 1000, 0, -10, 5000), "EPSG:2154")
             with rasters.create(tmp_path / REFERENCE.path(tile), gbox, "uint32", 2) as raster:
                 bands = [tables[tile.tile], np.full(SHAPE, 3)]
                 raster.write(np.stack(bands).astype(np.uint32))
-        settings_ = selection.Settings(sample_selection=SampleSelection(**keys), random_seed=seed)
+        settings_ = selection.Settings(
+            sample_selection=SampleSelection(**keys),
+            random_seed=seed,
+            sample_management=tmp_path / "copies.csv",
+        )
         selection.select(
             Job(
                 unit=unit,
@@ -110,6 +128,7 @@ def run(tmp_path: Path):
                     *(File(REFERENCE, tile) for tile in tiles),
                     File(POLYGONS, unit),
                     File(LABELS, Unit()),
+                    File(REGIONS, Unit()),
                 ),
                 outputs=(*(File(SELECTION, tile) for tile in tiles), File(SEED_STATISTICS, unit)),
             )
@@ -354,6 +373,89 @@ def test_the_files_of_all_models_decide(tmp_path):
     found = selection.sources(selection.Settings(sample_selection=chosen), Unit())
     assert found == (tmp_path / "a.csv", tmp_path / "b.csv")
     assert selection.sources(selection.Settings(), Unit()) == ()
+
+
+# --- models that would learn fewer than two classes ---------------------------------------------
+
+NEED = "a model needs two classes or more: lower cloud_threshold, raise ratio"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "told"),
+    [
+        (
+            "10,900\n",
+            FIRST,
+            f"the model, seed 0: class 10 alone has training samples, {NEED}, or let "
+            "sample_selection take more",
+        ),
+        (
+            "10,0\n",
+            Unit(fold=2, seed=1),
+            f"the model, fold 2, seed 1: no training sample, {NEED}, let sample_selection take "
+            "more, or let the fold hold out less",
+        ),
+    ],
+)
+def test_a_model_of_fewer_than_two_classes_ends_the_task(run, tmp_path, text, unit, told):
+    """Class 30 has no pixel, class 20 none that is asked for; nothing is left behind."""
+    path = tmp_path / "numbers.csv"
+    path.write_text(text)
+    with pytest.raises(TaskError) as caught:
+        run(strategy="byclass", **{"strategy.byclass.in": path}, unit=unit)
+    assert str(caught.value) == told
+    assert not list(tmp_path.rglob("*selection.tif*"))
+    assert not (tmp_path / SEED_STATISTICS.path(unit)).exists()
+
+
+def test_pixels_that_only_monitor_the_network_are_no_class(run, tmp_path):
+    """Of region west polygon 3 trains; 2, of the other class, is picked from and does not."""
+    with pytest.raises(TaskError) as caught:
+        run(model=["north", "west", "west", "west"], copies=["x,north,20,5\n"])
+    assert str(caught.value) == (
+        f"region west, seed 0: class 20 alone has training samples, {NEED}, let sample_selection "
+        "take more, or join the region to another"
+    )
+
+
+def test_all_poor_models_of_a_run_are_told_also_those_without_a_polygon(run):
+    way = f"{NEED}, let sample_selection take more, or join the region to another"
+    with pytest.raises(TaskError) as caught:
+        run(
+            model=["R1f1", "R1f2", "R1f1", "R2"],
+            region=["R1", "R1", "R1", "R2"],
+            more=[("R1", "R1f3")],
+            copies=[],
+        )
+    assert str(caught.value).splitlines() == [
+        f"model R1f2 of region R1, seed 0: no training sample, {way}",
+        f"region R2, seed 0: no training sample, {way}",
+        f"model R1f3 of region R1, seed 0: no training sample, {way}",
+    ]
+
+
+def test_a_region_with_test_polygons_alone_has_no_model_to_refuse(run, tmp_path):
+    """The table names the region of its polygons; the run has no such model."""
+    _, _, statistics = run(model=["east", "far", "east", ""], dropped="far", copies=[])
+    table = polygon_table.read(tmp_path / POLYGONS.path(FIRST))
+    assert polygon_table.models(table) == ["east", "far"]
+    assert polygon_table.read_models(tmp_path / REGIONS.path(Unit())) == {"east": "east"}
+    assert statistics.loc[statistics["model"] == "east", "taken"].min() == 0  # class 30
+
+
+@pytest.mark.parametrize("line", ["x,R1f2,20,5\n", "x,R1,20,5\n"])
+def test_a_model_that_gets_copies_is_looked_at_when_they_are_there(run, line):
+    model, region = ["R1f1", "R1f2", "R1f1", "R1f2"], "R1"
+    _, _, statistics = run(model=model, region=region, copies=[line])
+    assert statistics["taken"][10].min() > 0
+    with pytest.raises(TaskError, match="model R1f2 of region R1, seed 0: no training sample"):
+        run(model=model, region=region, copies=["x,R1f1,20,5\n", "R1f2,y,20,5\n"])
+
+
+def test_copies_do_not_move_the_selection(tmp_path):
+    with_file = selection.Settings(sample_management=tmp_path / "copies.csv")
+    assert selection.used(with_file, FIRST) == selection.used(selection.Settings(), FIRST)
+    assert selection.used(with_file, FIRST).keys() == {"random_seed", "sample_selection"}
 
 
 def test_the_tables_of_folds_and_seeds_are_joined_in_order(run, tmp_path):

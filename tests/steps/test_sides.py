@@ -59,7 +59,7 @@ def ground_of(parts=None, region=None, tests=None, near=None, counts=None, own=N
         placed=folds.Placed(
             tuple(str(k) for k in range(1, len(tests) + 1)), tests, own & ~tests & ~near
         ),
-        counts=np.full(COUNT, 5) if counts is None else np.asarray(counts),
+        counts=np.tile(np.full(COUNT, 5) if counts is None else counts, (9, 1)),
     )
 
 
