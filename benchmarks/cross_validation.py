@@ -164,14 +164,18 @@ def write(text: str) -> None:
 def main() -> int:
     """Measure, tell, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=320, help="pixels of a side of a tile")
+    parser.add_argument("--size", type=int, default=256, help="pixels of a side of a tile")
+    parser.add_argument("--dates", type=int, default=70, help="products of a tile in the year")
     parser.add_argument("--folder", type=Path, help="where to work; kept")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="i2lc-folds-"))
-    config = landscape.write(folder / "land", Landscape(tiles=(2, 2), size=options.size))
+    config = landscape.write(
+        folder / "land", Landscape(tiles=(2, 2), size=options.size, dates=options.dates)
+    )
     found = re.search(r'list_tile : "([^"]+)"', config.read_text())
     assert found is not None
     tiles = found[1].split()
+    run(config, "warm", None)  # fills the caches of the disk
     ways = [
         run(config, "plain", None),
         loop(config, len(tiles)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,13 +57,30 @@ def predict(
     ValueError
         When features or scale do not fit the network.
     """
-    _check(network, features, scale)
-    probabilities = np.empty((len(features), network.nb_class), np.float32)
-    with torch.inference_mode(), _evaluating(network), _SteadyLinear():
+    return predict_all([network], features, scale, batch_size)[0]
+
+
+def predict_all(
+    networks: Sequence[Iota2NeuralNetwork],
+    features: NDArray[np.int16],
+    scale: NDArray[np.float32],
+    batch_size: int = BATCH_SIZE,
+) -> list[NDArray[np.float32]]:
+    """Give the class probabilities that several networks state of the same samples.
+
+    As `predict` one by one, bit for bit; the samples are converted once for all of them.
+    """
+    for network in networks:
+        _check(network, features, scale)
+    found = [np.empty((len(features), network.nb_class), np.float32) for network in networks]
+    with torch.inference_mode(), ExitStack() as stack, _SteadyLinear():
+        for network in networks:
+            stack.enter_context(_evaluating(network))
         for start, count, x in _padded(features, torch.tensor(scale), batch_size):
-            softmax = torch.softmax(network(x), dim=1)
-            probabilities[start : start + count] = softmax[:count].numpy()
-    return probabilities
+            for network, probabilities in zip(networks, found, strict=True):
+                softmax = torch.softmax(network(x), dim=1)
+                probabilities[start : start + count] = softmax[:count].numpy()
+    return found
 
 
 def _padded(

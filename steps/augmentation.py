@@ -25,7 +25,7 @@ from .augmentation_settings import (
     SampleAugmentation,
     new_samples,
 )
-from .contract import MAIN, Job, Step, Unit
+from .contract import Job, Step, Unit
 from .labels import LOOKS, Labels
 from .samples_file import SYNTHETIC, TRAINING
 
@@ -153,7 +153,7 @@ def _strategy(job: Job, features: np.ndarray, code: int, count: int) -> Iterator
     """Make samples as the settings say; of a single one there are only copies."""
     settings: SampleAugmentation = job.settings.sample_augmentation
     seed = (job.settings.random_seed or 0) + int(job.unit.seed or 0)
-    which = (int(job.unit.fold or MAIN), str(job.unit.region), code)
+    which = (str(job.unit.region), code)
     rng = draws.generator("sample_augmentation", seed, *which)
     if settings.strategy == "jitter":
         return synthesis.jitter(features, count, settings.factor or FACTOR, rng)

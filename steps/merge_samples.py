@@ -224,7 +224,7 @@ def _drawn(line: exchange.Transfer, job: Job, table: pd.DataFrame, parts: Parts)
     taken = min(there, line.quantity)
     seed = (job.settings.random_seed or 0) + int(job.unit.seed or 0)
     which = (line.source, str(job.unit.region), line.value)
-    rng = draws.generator("sample_management", seed, int(job.unit.fold or MAIN), *which)
+    rng = draws.generator("sample_management", seed, *which)
     log.log(
         logging.INFO if taken == line.quantity else logging.WARNING,
         "sample_management, line %d: class %s, %d of %d training samples of model %s copied "

@@ -157,12 +157,12 @@ def _picker(group: Group, job: Job, regions: Mapping[str, str]) -> Picker:
 def _generator(group: Group, unit: Unit, random_seed: int) -> np.random.Generator:
     """Give the generator of a group's draw.
 
-    That of a run without regions and folds is what it was before there were any.
+    All folds draw from equal ones, as runs on files of their training polygons would.
     """
-    seed, fold = random_seed + int(unit.seed or 0), int(unit.fold or MAIN)
-    if (group.model, fold) == (WHOLE, MAIN):
+    seed = random_seed + int(unit.seed or 0)
+    if group.model == WHOLE:
         return np.random.default_rng([seed, group.code])
-    return draws.generator("selection", seed, fold, group.model, group.code)
+    return draws.generator("selection", seed, group.model, group.code)
 
 
 def _references(job: Job) -> Iterator[tuple[str, Path]]:

@@ -40,7 +40,8 @@ def run(config: Path, name: str, **keys: str) -> Ended:
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tiny(tmp_path_factory.mktemp("folds") / "land", tiles=(2, 1), size=80, classes=3)
-    return with_keys(made, "run.cfg", number_of_chunks="2")
+    some = '"percent"\n "strategy.percent.p" : 0.7'
+    return with_keys(made, "run.cfg", number_of_chunks="2", strategy=some)
 
 
 @pytest.fixture(scope="module")

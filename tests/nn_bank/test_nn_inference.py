@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from i2lc.nn_bank import Iota2NeuralNetwork, build, predict
-from i2lc.nn_bank.inference import _steady_linear
+from i2lc.nn_bank.inference import _steady_linear, predict_all
 
 SCALE = np.linspace(1000, 10000, 13).astype(np.float32)
 SHAPES = [(37, 13, 23), (24, 13, 6), (9, 10, 2), (5, 3, 4), (1, 1, 1)]
@@ -120,3 +120,13 @@ def test_refusals():
         predict(network, features.astype(np.float32), scale)
     with pytest.raises(ValueError, match=r"scale must be float32 \(3,\), got float64 \(3,\)"):
         predict(network, features, scale.astype(np.float64))
+
+
+def test_several_networks_at_once_say_what_each_says_alone():
+    """Also where one of them has other classes than another."""
+    _, features, scale = case(5, 3, 4, 300)
+    networks = [build("MLPClassifier", 5, 3, classes, {}, seed=classes) for classes in (4, 2, 23)]
+    found = predict_all(networks, features, scale, batch_size=128)
+    assert [one.shape for one in found] == [(300, 4), (300, 2), (300, 23)]
+    for network, one in zip(networks, found, strict=True):
+        assert np.array_equal(one, predict(network, features, scale, batch_size=128))
