@@ -189,3 +189,38 @@ def test_the_stacked_matrix_is_that_of_the_maps(config: Path, maps: Ended) -> No
                         total[row, col] += int(((truth == a) & (said == b)).sum())
     assert told["stacked"]["confusion_matrix"] == total.tolist()
     assert total.sum() > 200
+
+
+def test_a_polygon_on_tiles_of_two_zones_is_one_polygon(tmp_path: Path) -> None:
+    """Ground truth in degrees, tiles in two UTM zones, map in Lambert."""
+    land = tiny(tmp_path / "land", tiles=(2, 1), size=80, classes=3, zones=2)
+    made = variant(land, "zones", folds='{ by : "tile", output : "scores" }')
+    ended = run_debug(made, made.parent / "zones")
+    assert ended.status == 0
+    bands = {"learning": 1, "validation": 2, "test": 3}
+    shared = 0
+    for fold in FOLDS:
+        found = table(ended.root, fold)
+        assert found["polygon"].is_unique
+        counts = np.zeros((2, len(found) + 1, 3), int)
+        paths = sorted((ended.root / "samplesSelection").glob(f"*_fold_{fold}_reference.tif"))
+        for tile, path in enumerate(paths):
+            with rasterio.open(path) as reference:
+                for band in bands.values():
+                    numbers = reference.read(band).ravel()
+                    counts[tile, :, band - 1] = np.bincount(numbers, minlength=len(found) + 1)
+        on = counts[:, 1:].sum(axis=0)
+        sides = found["side"].map(bands)
+        for row, (side, pixels) in enumerate(zip(sides, found["pixels"], strict=True)):
+            wanted = [pixels if band == side else 0 for band in bands.values()]
+            assert on[row].tolist() == wanted
+        both = (counts[:, 1:].sum(axis=2) > 0).all(axis=0)
+        shared += int(both.sum())
+        said = pd.concat(
+            pd.read_csv(path)
+            for path in (ended.root / "final" / "TMP").glob(f"*_fold_{fold}_polygons.csv")
+        )
+        scored = said.groupby("polygon")["pixels"].sum()
+        expected = found[found["side"].isin(["validation", "test"]) & (found["pixels"] > 0)]
+        assert scored.to_dict() == expected.set_index("number")["pixels"].to_dict()
+    assert shared, "no polygon lies on both tiles"
