@@ -82,7 +82,8 @@ def test_a_dissolved_class_costs_the_memory_of_its_parts(monkeypatch):
             return np.ones((int(window.height), int(window.width)), np.uint8)
 
     bands = list(claims.walk(frame, [1], gbox, Full(), Full(), 1))
-    assert sum(claims.pixels_of(band, 1)[0] for band in bands) == 200
+    everyone = np.ones(1, bool)
+    assert sum(claims.pixels_of(band, everyone)[0] for band in bands) == 200
     assert len(sizes) == 2
     assert max(sizes) <= 12 * 12
 
