@@ -3,7 +3,7 @@
 # make test-chain   whole runs on small landscapes, their products opened by other programs too
 # make test-faults  runs that are killed and broken, and restarted
 # make test-hpc  whole runs through a real sbatch and a real qsub, on a one-node Slurm
-# make bench  speed and memory, tables in docs/benchmarks.md and docs/memory.md
+# make bench  speed, memory and accuracy, tables in docs/benchmarks.md and docs/memory.md
 # make reliability
 #             kills and faults tried on real runs, tables in docs/reliability.md
 #
@@ -48,8 +48,11 @@ test-hpc: $(VENV)/.installed-dev
 	fi
 
 bench: $(VENV)/.installed-dev
+	$(BIN)/pip install -q -c constraints.txt $(PIP_ARGS) -e ".[bench]"
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.stream_memory
+	$(BIN)/python -m benchmarks.ucr_crop
 
 reliability: $(VENV)/.installed-dev
 	$(BIN)/python -m reliability

@@ -20,6 +20,7 @@ from . import (
     bench_features,
     bench_gapfill,
     bench_ground_truth,
+    bench_learning,
     bench_plan,
     bench_resample,
     bench_tasks,
@@ -35,8 +36,12 @@ MODULES = (
     bench_ground_truth,
     bench_plan,
     bench_tasks,
+    bench_learning,
 )
-LIBRARIES = ("i2lc", "numpy", "numba", "rasterio", "pyproj", "odc-geo", "dask", "distributed")
+LIBRARIES = (
+    *("i2lc", "numpy", "numba", "torch", "netCDF4", "rasterio", "pyproj", "odc-geo"),
+    *("dask", "distributed"),
+)
 HEAD = ("what", "ours", "reference", "ratio", "goal", "", "ours a second")
 
 

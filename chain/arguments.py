@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
+SCHEDULERS = ("debug", "localCluster", "PBS", "Slurm")
 WRONG = 2
 """Exit status for a wrong command line, configuration or input."""
 
@@ -22,3 +23,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the program."""
         self.exit(WRONG, f"{self.prog}: {message}; see {self.prog} -h\n")
+
+
+def positive(text: str) -> int:
+    """Read a number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of 1 or more")
+    return int(text)

@@ -11,17 +11,26 @@ from pathlib import Path
 from .._version import __version__
 from ..demo import landscape
 from ..errors import ConfigError, I2lcError, TaskError
-from . import check_database, confusion_verb, doctor, ending, plan, split_tiles, status
+from . import (
+    check_database,
+    confusion_verb,
+    doctor,
+    ending,
+    plan,
+    predict_verb,
+    split_tiles,
+    status,
+)
 from . import config as configs
 from . import run as runs
-from .arguments import Parser
+from .arguments import SCHEDULERS, Parser
 
-SCHEDULERS = ("debug", "localCluster", "PBS", "Slurm")
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "check-database": check_database.main,
     "confusion": confusion_verb.main,
     "demo": landscape.main,
     "doctor": doctor.main,
+    "predict": predict_verb.main,
     "split-tiles": split_tiles.main,
     "status": status.main,
 }
@@ -30,6 +39,7 @@ i2lc status -config FILE tells what is done, what is to do and why;
 i2lc doctor -config FILE -scheduler_type Slurm tries each kind of job of a queue;
 i2lc check-database -in.vector IN -dataField code -epsg 2154 looks at a ground truth;
 i2lc split-tiles -in.vector FILE -config FILE -out DIR writes the pairs of a leave-one-tile-out;
+i2lc predict MODEL -config FILE maps other tiles or another year by a trained model;
 i2lc confusion -map MAP -ref.vector FILE -ref.vector.field code compares a map with a reference.
 i2lc VERB -h says more."""
 

@@ -17,10 +17,11 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from ..errors import ConfigError
+from ..steps import scikit_training
 from ..steps.contract import Settings, UserPath
-from . import complaints, kinds, names, syntax
+from . import complaints, kinds, names, scikit_keys, syntax
 from .recipe import GROUPS, STEPS
-from .units import UnitSettings
+from .units import TileUnits, UnitSettings
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "chain": (
@@ -55,14 +56,24 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "split_ground_truth",
         "folds",
         "features",
+        "features_from_raw_dates",
         "sample_selection",
         "sample_management",
         "sample_augmentation",
         "deep_learning_parameters",
     ),
+    "scikit_models_parameters": (
+        "model_type",
+        "standardization",
+        "cross_validation_parameters",
+        "cross_validation_grouped",
+        "cross_validation_folds",
+    ),
     "arg_classification": (
         "classif_mode",
         "no_label_management",
+        "calibrate",
+        "inference_precision",
         "enable_probability_map",
         "generate_final_probability_map",
     ),
@@ -146,10 +157,14 @@ class Config:
     given: Mapping[str, Any]
     """Key -> value as written; a key of two sections once."""
     run: RunSettings
-    units: UnitSettings
+    units: TileUnits
     steps: Mapping[str, Settings]
     """Settings of each step, by its name."""
     warnings: tuple[str, ...]
+
+    def command(self) -> list[str]:
+        """Give the words of the command line that starts this run."""
+        return ["i2lc", "-config", str(self.path)]
 
     def resolved(self) -> dict[str, Any]:
         """Give every key with its value, defaults included, by section."""
@@ -158,6 +173,7 @@ class Config:
             values |= settings.model_dump(mode="json", by_alias=True)
         return {
             section: {key: values[key] for key in keys if key in values}
+            | values.get(scikit_keys.FREE.get(section, ""), {})
             for section, keys in SECTIONS.items()
         }
 
@@ -176,6 +192,7 @@ def load(path: Path) -> Config:
     run = reader.part(RunSettings)
     units = reader.part(UnitSettings)
     steps = {step.name: reader.part(step.settings) for step in STEPS}
+    reader.look_at_scikit(steps[scikit_training.STEP.name])
     if run is not None:
         reader.look_at_bands(run)
         if units is not None:
@@ -195,13 +212,46 @@ def load(path: Path) -> Config:
     )
 
 
+def parts(
+    document: syntax.Document, models: Sequence[type[Settings]], more: Mapping[str, Any]
+) -> tuple[RunSettings, list[Any], Mapping[str, Any]]:
+    """Read the keys of some models alone; all other known keys may stand there.
+
+    Parameters
+    ----------
+    document : Document
+    models : sequence of type of Settings
+        Beside RunSettings.
+    more : mapping
+        Values of keys that no configuration file has.
+
+    Returns
+    -------
+    run : RunSettings
+    settings : list of Settings
+        One a model.
+    values : mapping
+        Key -> value as written.
+    """
+    problems = [*_unknown(document), *_disagreements(document)]
+    reader = _Reader(document, problems)
+    reader.values |= more
+    run, made = reader.part(RunSettings), [reader.part(model) for model in models]
+    if run is not None:
+        reader.look_at_output(run.output_path, made)
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    assert run is not None
+    return run, made, reader.values
+
+
 def fields() -> dict[str, FieldInfo]:
     """Give the field of every key; the first model that has it tells."""
     found: dict[str, FieldInfo] = {}
     for model in MODELS:
         for name, info in model.model_fields.items():
             found.setdefault(name, info)
-    return found
+    return {name: info for name, info in found.items() if name not in scikit_keys.FREE.values()}
 
 
 def supported() -> dict[str, tuple[str, ...]]:
@@ -234,7 +284,7 @@ def _unknown(document: syntax.Document) -> Iterator[str]:
             yield f"{where}: section {section}: got {content!r}, expected {kinds.IN_BRACES}"
         else:
             for key in content:
-                if key not in SECTIONS[section]:
+                if key not in SECTIONS[section] and section not in scikit_keys.FREE:
                     yield str(names.unknown_key_error((section, key), document, known))
 
 
@@ -271,6 +321,11 @@ class _Reader:
         for section, key, value in _entries(document):
             self._homes.setdefault(key, section)
             self.values.setdefault(key, value)
+        for section, field in scikit_keys.FREE.items():
+            content = document.data.get(section)
+            known = SECTIONS[section]
+            if isinstance(content, dict):
+                self.values[field] = {k: v for k, v in content.items() if k not in known}
 
     def part(self, model: type[Model]) -> Model | None:
         """Build a model from the keys that it has; None when something is wrong."""
@@ -313,6 +368,12 @@ class _Reader:
                     f"{self._where(key)}: {key} asks for a map, but folds asks for scores alone "
                     '(output : "scores"): drop one of them'
                 )
+
+    def look_at_scikit(self, settings: Settings | None) -> None:
+        """Tell what is wrong with an estimator of scikit-learn and its keywords."""
+        if isinstance(settings, scikit_training.Settings):
+            found = scikit_keys.problems(self._document, settings, self.values)
+            self._problems.extend(found)
 
     def look_at_output(self, output: Path, steps: Iterable[Settings | None]) -> None:
         """Tell which inputs lie in the output folder: emptying it would delete them."""

@@ -106,7 +106,8 @@ def parser() -> Parser:
 def pools_of(config: Config, said: resources.Resources, kind: str) -> dict[Need, tuple[str, ...]]:
     """Give the pools of a run: need -> names of the steps that share it."""
     _, running = plan.steps_of(config, plan.Options(scheduler_type=kind))
-    placed = placement.place(config, running, kind, None, said, allocation.current())
+    machine = placement.this_machine(kind)
+    placed = placement.place(config, running, kind, None, said, machine)
     pools: dict[Need, tuple[str, ...]] = {}
     for step, need in placed.needs.items():
         pools[need] = (*pools.get(need, ()), step)

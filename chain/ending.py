@@ -123,7 +123,7 @@ def causes(key: str, progress: Progress, orders: Orders) -> str:
 def again(work: Work) -> str:
     """Give the command that goes on with the run."""
     options = work.options
-    words = ["i2lc", "-config", str(work.config.path), "-scheduler_type", options.scheduler_type]
+    words = [*work.config.command(), "-scheduler_type", options.scheduler_type]
     if options.config_ressources is not None:
         words += ["-config_ressources", str(options.config_ressources)]
     if options.nb_parallel_tasks is not None:

@@ -15,7 +15,6 @@ from distributed.scheduler import KilledWorker
 
 from .._version import __version__
 from ..errors import I2lcError
-from ..scheduler import allocation
 from ..scheduler.drive import Progress, Rules, Stop, drive
 from ..steps.disk import DiskFullError
 from . import ending, interrupt, leftovers, placement, task_states, tasks_status
@@ -70,7 +69,7 @@ def _place(work: Work) -> Placement:
         work.options.scheduler_type,
         work.options.nb_parallel_tasks,
         work.given,
-        allocation.current(),
+        placement.this_machine(work.options.scheduler_type),
     )
     for note in where.notes:
         say(note)

@@ -66,6 +66,7 @@ class Orders:
                 outputs=task.outputs,
                 cpus=need.cpus,
                 ram=need.ram,
+                gpus=need.gpus,
             ),
             made=self.made[name],
             log=self.log(name),

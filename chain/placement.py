@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from ..scheduler import allocation, security
 from ..scheduler.drive import Executor
@@ -22,6 +24,8 @@ from .config import Config
 from .resources import Resources
 
 QUEUES = ("Slurm", "PBS")
+GPU_BLOCKS = ("training", "classifications")
+"""Blocks of the resource file whose tasks compute on a GPU where this machine has one."""
 QUEUE_RAM = 16 * GIB
 """Most memory that a retry asks a queue for when maximum_ram is not given (iota2's default)."""
 
@@ -46,6 +50,12 @@ class Placement:
     def grown(self, key: str, need: Need) -> Need:  # noqa: ARG002
         """Give the need of the next try of a task."""
         return resources.grown(need, self.most_ram)
+
+
+def this_machine(kind: str) -> allocation.Allocation:
+    """Find what this process may use; GPUs only where its own tasks may use them."""
+    found = allocation.current()
+    return found if kind in QUEUES else replace(found, gpus=torch.cuda.device_count())
 
 
 def place(
@@ -76,12 +86,34 @@ def place(
         return Placement(kind, machine, parallel or 0, needs, most, ())
     limits, notes = _limits(config, machine)
     workers = 1 if kind == "debug" else parallel or limits.cpus
-    share = Need(max(limits.cpus // workers, 1), limits.ram // workers)
     needs = {}
     for step in steps:
+        share = _share(limits, workers, _gpus(given, step.resource, limits))
         needs[step.name], note = resources.local_need(given, step.resource, share, limits)
         notes += [note] if note and note not in notes else []
     return Placement(kind, limits, workers, needs, limits.ram, tuple(notes))
+
+
+def _gpus(given: Resources, block: str, machine: allocation.Allocation) -> int:
+    """Give the GPUs of a task: what is said, else one where its step computes on them."""
+    asked = given.said(block).get("nb_gpu", int(block in GPU_BLOCKS))
+    return min(int(asked), machine.gpus)
+
+
+def _share(machine: allocation.Allocation, workers: int, gpus: int) -> Need:
+    """Give an equal share of the machine.
+
+    Parameters
+    ----------
+    machine : Allocation
+    workers : int
+        Most tasks at one time.
+    gpus : int
+        GPUs of a task. Where it has some, fewer tasks run at one time: what the others would have
+        taken is theirs, as one core would leave a GPU waiting.
+    """
+    tasks = min(workers, machine.gpus // gpus) if gpus else workers
+    return Need(max(machine.cpus // tasks, 1), machine.ram // tasks, gpus)
 
 
 def _limits(
@@ -100,7 +132,7 @@ def _limits(
             f"{machine.ram / GIB:.1f} GB of this machine"
         )
         ram = machine.ram
-    return allocation.Allocation(cpus, ram), notes
+    return replace(machine, cpus=cpus, ram=ram), notes
 
 
 @contextmanager

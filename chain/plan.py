@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..steps import augmentation, check_inputs
+from ..steps import augmentation, check_inputs, check_tiles, scikit_training
 from ..steps.contract import Step
 from . import graph as graphs
 from . import recipe, selection, units
@@ -54,7 +54,8 @@ class Plan:
 def steps_of(config: Config, options: Options) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """Give all steps of the chain and those that run."""
     run = config.run
-    steps = recipe.land_cover(asked(config))
+    wanted = asked(config)
+    steps = recipe.prediction(wanted) if wanted.given_model else recipe.land_cover(wanted)
     running = selection.chosen(
         steps, run.first_step, run.last_step, options.starting_step, options.ending_step
     )
@@ -64,11 +65,20 @@ def steps_of(config: Config, options: Options) -> tuple[tuple[Step, ...], tuple[
 def asked(config: Config) -> recipe.Asked:
     """Say which steps a configuration asks for."""
     run, units_ = config.run, config.units
+    if not isinstance(units_, units.UnitSettings):
+        return recipe.Asked(
+            probabilities=run.enable_probability_map,
+            probability_mosaic=run.generate_final_probability_map,
+            given_model=True,
+        )
     return recipe.Asked(
         probabilities=run.enable_probability_map,
         probability_mosaic=run.generate_final_probability_map,
         regions=units_.region_path is not None,
         augmentation=_augments(config),
+        user_networks=units_.module is not None,
+        scikit=_scikit(config).model_type is not None,
+        cross_validation=bool(_scikit(config).cross_validation_parameters),
         folds=units_.folds is not None,
         maps=units_.folds is None or units_.folds.output == "maps",
     )
@@ -78,6 +88,12 @@ def _augments(config: Config) -> bool:
     settings = config.steps[augmentation.STEP.name]
     assert isinstance(settings, augmentation.Settings)
     return settings.sample_augmentation.activate
+
+
+def _scikit(config: Config) -> scikit_training.Settings:
+    settings = config.steps[scikit_training.STEP.name]
+    assert isinstance(settings, scikit_training.Settings)
+    return settings
 
 
 def make_plan(config: Config, options: Options) -> Plan:
@@ -101,6 +117,10 @@ def make_plan(config: Config, options: Options) -> Plan:
 def refuse_problems(config: Config) -> None:
     """Tell all that is wrong with the inputs, unless they are not to be checked."""
     settings = config.steps[check_inputs.STEP.name]
+    if isinstance(settings, check_tiles.Settings):
+        if settings.check_inputs:
+            check_tiles.refuse(check_tiles.problems(settings))
+        return
     assert isinstance(settings, check_inputs.Settings)
     if settings.check_inputs:
         check_inputs.refuse(check_inputs.problems(settings))

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from ..steps import (
     augmentation,
     check_inputs,
+    check_tiles,
     class_statistics,
     classification,
     confusion,
     envelopes,
     fold_report,
+    given_model,
     merge_samples,
     model_choice,
     mosaic,
@@ -20,6 +22,7 @@ from ..steps import (
     region_maps,
     report,
     samples,
+    scikit_training,
     selection,
     tile_index,
     tile_maps,
@@ -29,9 +32,15 @@ from ..steps import (
 from ..steps.artifacts import (
     CONFIDENCE,
     CONFIDENCE_STRIP,
+    CROSS_VALIDATION,
+    DATE_GRID,
     LABEL_STRIP,
     MAP,
     MERGED,
+    MODEL,
+    MODEL_DATES,
+    MODEL_SKOPS,
+    MODULE,
     PROBABILITY,
     PROBABILITY_STRIP,
     PROBABILITY_TILE,
@@ -56,6 +65,7 @@ STEPS: tuple[Step, ...] = (
     augmentation.STEP,
     training.STEP,
     model_choice.STEP,
+    scikit_training.STEP,
     classification.STEP,
     tile_maps.STEP,
     mosaic.STEP,
@@ -66,6 +76,18 @@ STEPS: tuple[Step, ...] = (
     fold_report.STEP,
 )
 """All steps that a run may have."""
+
+PREDICTION: tuple[Step, ...] = (
+    check_tiles.STEP,
+    tile_index.STEP,
+    envelopes.STEP,
+    given_model.STEP,
+    classification.STEP,
+    tile_maps.STEP,
+    mosaic.STEP,
+    validity.STEP,
+)
+"""The steps of a map by a given model (i2lc predict)."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,14 @@ class Asked:
     """Synthetic samples (sample_augmentation)."""
     folds: bool = False
     """Spatial cross-validation (folds)."""
+    user_networks: bool = False
+    """A network of the user's own (dl_module)."""
+    given_model: bool = False
+    """A model that was trained elsewhere makes the map (i2lc predict)."""
+    scikit: bool = False
+    """An estimator of scikit-learn in place of networks (model_type)."""
+    cross_validation: bool = False
+    """Its keywords are chosen among some (cross_validation_parameters)."""
     maps: bool = True
     """False: no map, scores alone (folds.output)."""
 
@@ -97,18 +127,36 @@ def land_cover(asked: Asked | None = None) -> tuple[Step, ...]:
     unasked = {
         *(() if asked.regions else (region_maps.STEP,)),
         *(() if asked.augmentation else (augmentation.STEP,)),
+        *((training.STEP, model_choice.STEP) if asked.scikit else (scikit_training.STEP,)),
         *(() if asked.folds else (proof.STEP, fold_report.STEP)),
         *(() if asked.maps else (tile_maps.STEP, mosaic.STEP, validity.STEP, report.STEP)),
     }
-    return tuple(_shaped(step, asked) for step in STEPS if step not in unasked)
+    shaped = (_shaped(step, asked) for step in STEPS if step not in unasked)
+    return tuple(_of_scikit(step, asked) for step in shaped) if asked.scikit else tuple(shaped)
+
+
+def _of_scikit(step: Step, asked: Asked) -> Step:
+    """Give a step with the files of a run whose models are of scikit-learn."""
+    if step is scikit_training.STEP and asked.cross_validation:
+        return _with(step, (), (CROSS_VALIDATION,))
+    return replace(step, inputs=_instead(step.inputs, {MODEL: MODEL_SKOPS}))
+
+
+def prediction(asked: Asked) -> tuple[Step, ...]:
+    """Give the steps of a map by a given model."""
+    return tuple(_shaped(step, asked) for step in PREDICTION)
 
 
 def _shaped(step: Step, asked: Asked) -> Step:
     """Give a step with the files that it reads and writes in the run that is asked for."""
     if step is merge_samples.STEP and asked.augmentation:
         return replace(step, outputs=_instead(step.outputs, {SAMPLES: MERGED}))
+    if step is model_choice.STEP and asked.user_networks:
+        return _with(step, (), (MODULE,))
     if step is classification.STEP:
         inputs = (REGION_MAP,) if asked.regions else ()
+        if asked.given_model:
+            step = replace(step, inputs=_instead(step.inputs, {DATE_GRID: MODEL_DATES}))
         if not asked.maps:
             step = replace(step, per=("tile", "sampled_strip"))
             inputs = (*inputs, REFERENCE)

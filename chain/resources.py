@@ -105,7 +105,7 @@ def local_need(
     resources : Resources
     block : str
     share : Need
-        What a task gets about which nothing is said; its gpus are those of the machine.
+        What a task gets about which nothing is said.
     machine : Allocation
         What all tasks together may use.
 
@@ -130,7 +130,7 @@ def local_need(
         asked,
         cpus=min(asked.cpus, machine.cpus),
         ram=min(asked.ram, machine.ram),
-        gpus=min(asked.gpus, share.gpus),
+        gpus=min(asked.gpus, machine.gpus),
     )
     return given, _cut(block, asked, given)
 

@@ -12,6 +12,9 @@ from pathlib import Path
 PLUMBING = {"contract", "artifacts", "store", "errors", "_version"}
 """Modules that carry data about and decide no value of it."""
 
+SHORT = 16
+"""Digits of the hash of a module that are kept: records and messages hold one for each."""
+
 
 def code_of(module: str) -> dict[str, str]:
     """Give the hash of the source of a module and of all of our modules it leads to.
@@ -40,7 +43,7 @@ def code_of(module: str) -> dict[str, str]:
 
 @cache
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:SHORT]
 
 
 def _path(name: str) -> Path:

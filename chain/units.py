@@ -13,29 +13,27 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 from odc.geo.geobox import GeoBox
-from pydantic import Field
 
 from ..steps import folds, grid, ground, regions
 from ..steps.contract import MAIN, WHOLE, Unit
 from ..steps.layout import FeatureSettings
+from ..steps.learning.settings import ModuleSettings
 from ..steps.report import Settings as ReportSettings
 from ..steps.sensors.sentinel2 import SENTINEL2
 from ..steps.tile import TileSettings, index_tile
-from ..steps.training import DeepLearning
+
+
+class TileUnits(FeatureSettings, TileSettings, grid.StripSettings):
+    """Keys that decide the units of a map by a given model: tiles and strips alone."""
 
 
 class UnitSettings(
-    FeatureSettings,
-    TileSettings,
-    grid.StripSettings,
+    TileUnits,
     ground.GroundSettings,
     ReportSettings,
+    ModuleSettings,
 ):
     """Keys that decide the units of work."""
-
-    deep_learning_parameters: DeepLearning = Field(
-        DeepLearning(), description="The network and its training."
-    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def _unit(values: Mapping[str, Any]) -> Unit:
     return Unit(**values)
 
 
-def plan(settings: UnitSettings) -> Units:
+def plan(settings: TileUnits) -> Units:
     """Find the units of a run.
 
     Raises
@@ -112,11 +110,13 @@ def plan(settings: UnitSettings) -> Units:
         tile: index_tile(settings.s2_path / tile, tile, SENTINEL2, settings).grid
         for tile in settings.list_tile
     }
-    frame = folds.read(settings, settings.folds, settings.proj)
-    bounds = frame.bounds.to_numpy()
     strips = {
         tile: grid.strips(gbox.height, settings.number_of_chunks) for tile, gbox in grids.items()
     }
+    if not isinstance(settings, UnitSettings):
+        return Units({tile: len(cuts) for tile, cuts in strips.items()}, {}, seeds=1, pairs=1)
+    frame = folds.read(settings, settings.folds, settings.proj)
+    bounds = frame.bounds.to_numpy()
     return Units(
         strips={tile: len(cuts) for tile, cuts in strips.items()},
         sampled={tile: met(grids[tile], cuts, bounds) for tile, cuts in strips.items()},

@@ -42,7 +42,7 @@ training : {{ nb_cpu : 4, ram : "32gb", walltime : "24:00:00", nb_gpu : 0, queue
 |---|---|---|
 | `nb_cpu`, `ram` | 1 core, 5 GB | an equal share of the machine's allocation |
 | `walltime` | 01:00:00 | none |
-| `nb_gpu` | 0 | 0 |
+| `nb_gpu` | 0 | 1 for `training` and `classifications` where torch finds a GPU, else 0 |
 | `max_workers` | {most} | as many as fit into the allocation |
 
 iota2 has a walltime of 00:10:00. The queue kills a job at its walltime, and the task in it is
@@ -63,13 +63,14 @@ sizes mean few pools. A worker does one task at a time and leaves its job before
 ends: a walltime must hold the longest task, not all of them.
 
 On this machine, what a block asks beyond the allocation is cut to it and said; queue and site keys
-have no effect.
+have no effect. As many tasks as there are GPUs for run on GPUs at one time; such a task has the
+share of cores and memory of those that wait for it. `nb_gpu : 0` keeps a step to the cores.
 """
 EFFECTS = {
     "nb_cpu": ("`--cpus-per-task`", "`select=1:ncpus=`", "cores of the task"),
     "ram": ("`--mem`", "`select=...:mem=`", "memory of the worker, which ends above it"),
     "walltime": ("`-t`", "`-l walltime=`", "no meaning: `stalled_after` ends tasks that hang"),
-    "nb_gpu": ("`--gres=gpu:N`", "`select=...:ngpus=N`", "cut to the machine's"),
+    "nb_gpu": ("`--gres=gpu:N`", "`select=...:ngpus=N`", "cut to those that torch finds"),
     "queue": ("`-p`", "`-q`", "none"),
     "partition": ("`-p`", "`-q`", "none"),
     "account": ("`-A`", "`-A`", "none"),

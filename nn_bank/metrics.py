@@ -24,6 +24,10 @@ class Scores:
     """F1, (class,); nan for a class without reference, 0 for one never predicted."""
     mean_fscore: float
     """Mean of `fscore` over the classes with reference; nan for an empty matrix."""
+    mean_precision: float
+    """Mean of `precision` over the classes that were predicted; nan for an empty matrix."""
+    mean_recall: float
+    """Mean of `recall` over the classes with reference; nan for an empty matrix."""
 
 
 def confusion(reference: ArrayLike, predicted: ArrayLike, n: int) -> NDArray[np.int64]:
@@ -76,13 +80,16 @@ def scores(matrix: ArrayLike) -> Scores:
     diagonal, rows, columns = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     referenced = rows > 0
     fscore = _ratio(np.where(referenced, 2 * diagonal, 0), np.where(referenced, rows + columns, 0))
+    precision, recall = _ratio(diagonal, columns), _ratio(diagonal, rows)
     return Scores(
         oa=_fraction(sum(diagonal.tolist()), sum(rows.tolist())),
         kappa=_kappa(diagonal.tolist(), rows.tolist(), columns.tolist()),
-        precision=_ratio(diagonal, columns),
-        recall=_ratio(diagonal, rows),
+        precision=precision,
+        recall=recall,
         fscore=fscore,
-        mean_fscore=float(fscore[referenced].mean()) if referenced.any() else float("nan"),
+        mean_fscore=_mean(fscore[referenced]),
+        mean_precision=_mean(precision[columns > 0]),
+        mean_recall=_mean(recall[referenced]),
     )
 
 
@@ -90,6 +97,10 @@ def _kappa(diagonal: list[int], rows: list[int], columns: list[int]) -> float:
     total = sum(rows)
     chance = sum(r * c for r, c in zip(rows, columns, strict=True))
     return _fraction(total * sum(diagonal) - chance, total * total - chance)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if values.size else float("nan")
 
 
 def _fraction(numerator: int, denominator: int) -> float:

@@ -12,7 +12,7 @@ from .base import Iota2NeuralNetwork
 
 
 class MLPClassifier(Iota2NeuralNetwork):
-    """Multi-layer perceptron on the standardised, flattened series.
+    """Multi-layer perceptron on the normalised, flattened series.
 
     With n = nb_dates * nb_components and c = nb_class, the layers are
     n - n // 2 - 3c - 3c - c, linear with bias, ReLU between them. The sizes are those
@@ -50,7 +50,7 @@ class MLPClassifier(Iota2NeuralNetwork):
         self.layers = _perceptron([inputs, *hidden_sizes, nb_class])
 
     def _forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(self.standardised(x).flatten(1))
+        logits: Tensor = self.layers(self.normalised(x).flatten(1))
         return logits
 
 

@@ -6,20 +6,30 @@ samples alone, bit for bit: not on how they were cut into blocks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import TaskError
+from .quantiles import Quantiles
+from .stored import INVALID, NOT_ACQUIRED
+
+__all__ = ["Quantiles", "Statistics", "Summary"]
 
 ROWS_AT_ONCE = 2048
 """Samples widened to int32 at one time; bounds the memory, not seen in a result."""
 
+SMALLEST, LARGEST = np.iinfo(np.int16).min, np.iinfo(np.int16).max
+
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Statistics of each feature over all samples, flat and date-major, in physical units."""
+    """Statistics of each feature over all samples, flat and date-major, in physical units.
+
+    NaN where a feature has no valid value, which only raw dates know.
+    """
 
     count: int
     """Number of samples."""
@@ -32,9 +42,19 @@ class Summary:
     var: NDArray[np.float32]
     """Population variance (divided by the count), (date * band,)."""
 
-    def as_dict(self) -> dict[str, list[float]]:
-        """Give the statistics by name as lists, ready for JSON; float32 survives the trip."""
-        return {name: getattr(self, name).tolist() for name in ("min", "max", "mean", "var")}
+    quantiles: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """quantile_0.1, quantile_0.5, quantile_0.95, each (date * band,); empty unless computed."""
+
+    def as_dict(self) -> dict[str, list[float | None]]:
+        """Give the statistics by name as lists, ready for JSON: None for NaN.
+
+        Float32 survives the trip.
+        """
+        arrays = {name: getattr(self, name) for name in ("min", "max", "mean", "var")}
+        return {
+            name: [None if np.isnan(value) else value for value in values.tolist()]
+            for name, values in (arrays | dict(self.quantiles)).items()
+        }
 
 
 class Statistics:
@@ -46,14 +66,18 @@ class Statistics:
     ----------
     nb_dates, nb_components : int
         Dates and bands of a sample.
+    raw : bool
+        Dates are raw: values at dates that are not valid (`stored`) are left out.
     """
 
-    def __init__(self, nb_dates: int, nb_components: int) -> None:
+    def __init__(self, nb_dates: int, nb_components: int, raw: bool = False) -> None:
         self.shape = (nb_dates, nb_components)
+        self.raw = raw
         self.count = 0
         size = nb_dates * nb_components
-        self._min = np.full(size, np.iinfo(np.int16).max, np.int16)
-        self._max = np.full(size, np.iinfo(np.int16).min, np.int16)
+        self._counts = np.zeros(size, np.int64)
+        self._min = np.full(size, LARGEST, np.int16)
+        self._max = np.full(size, SMALLEST, np.int16)
         self._sum = np.zeros(size, np.int64)
         self._squares = np.zeros(size, np.int64)
 
@@ -82,13 +106,16 @@ class Statistics:
         """Add the samples that `other` has seen."""
         if other.shape != self.shape:
             raise ValueError(f"statistics of {other.shape} do not add to those of {self.shape}")
+        if other.raw != self.raw:
+            raise ValueError("statistics of raw dates do not add to those of interpolated ones")
         self.count += other.count
+        self._counts += other._counts
         np.minimum(self._min, other._min, out=self._min)
         np.maximum(self._max, other._max, out=self._max)
         self._sum += other._sum
         self._squares += other._squares
 
-    def summary(self, scale: ArrayLike) -> Summary:
+    def summary(self, scale: ArrayLike, quantiles: Quantiles | None = None) -> Summary:
         """Give the statistics in physical units.
 
         Parameters
@@ -96,6 +123,8 @@ class Statistics:
         scale : array_like of float, (band,)
             Stored value divided by scale is the physical value. Applied last,
             in float64, before the one rounding to float32.
+        quantiles : Quantiles, optional
+            That has seen the same samples.
 
         Raises
         ------
@@ -106,30 +135,51 @@ class Statistics:
             raise TaskError("no sample to take statistics of: the training set is empty")
         divisor = self._flat_scale(scale)
         mean, var = self._moments()
+        seen = self._counts > 0
+        found = {} if quantiles is None else quantiles.stored(raw=self.raw)
         return Summary(
             count=self.count,
-            min=(self._min / divisor).astype(np.float32),
-            max=(self._max / divisor).astype(np.float32),
+            min=np.where(seen, self._min / divisor, np.nan).astype(np.float32),
+            max=np.where(seen, self._max / divisor, np.nan).astype(np.float32),
             mean=(mean / divisor).astype(np.float32),
             var=(var / divisor**2).astype(np.float32),
+            quantiles={name: (q / divisor).astype(np.float32) for name, q in found.items()},
         )
 
     def _add(self, rows: NDArray[np.int16]) -> None:
         flat = rows.reshape(len(rows), -1)
-        np.minimum(self._min, flat.min(axis=0), out=self._min)
-        np.maximum(self._max, flat.max(axis=0), out=self._max)
-        wide = flat.astype(np.int32)
+        self.count += len(rows)
+        if not self.raw:
+            self._counts += len(rows)
+            self._add_values(flat, flat, flat)
+            return
+        valid = (rows[:, :, 0] != INVALID) & (rows[:, :, 0] != NOT_ACQUIRED)
+        valid = np.repeat(valid, self.shape[1], axis=1)
+        self._counts += valid.sum(axis=0)
+        low, high, zero = (
+            np.where(valid, flat, np.int16(other)) for other in (LARGEST, SMALLEST, 0)
+        )
+        self._add_values(low, high, zero)
+
+    def _add_values(
+        self, low: NDArray[np.int16], high: NDArray[np.int16], terms: NDArray[np.int16]
+    ) -> None:
+        """Add rows to the minima, the maxima and the sums, (sample, date * band) each."""
+        np.minimum(self._min, low.min(axis=0), out=self._min)
+        np.maximum(self._max, high.max(axis=0), out=self._max)
+        wide = terms.astype(np.int32)
         self._sum += wide.sum(axis=0, dtype=np.int64)
         np.multiply(wide, wide, out=wide)  # at most 2**30
         self._squares += wide.sum(axis=0, dtype=np.int64)
-        self.count += len(rows)
 
     def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and variance in stored units; Python's int / int rounds once, correctly."""
-        n = self.count
-        sums, squares = self._sum.tolist(), self._squares.tolist()
-        mean = [s / n for s in sums]
-        var = [(n * q - s * s) / (n * n) for s, q in zip(sums, squares, strict=True)]
+        counts, sums, squares = (one.tolist() for one in (self._counts, self._sum, self._squares))
+        mean = [s / n if n else np.nan for n, s in zip(counts, sums, strict=True)]
+        var = [
+            (n * q - s * s) / (n * n) if n else np.nan
+            for n, s, q in zip(counts, sums, squares, strict=True)
+        ]
         return np.array(mean), np.array(var)
 
     def _flat_scale(self, scale: ArrayLike) -> NDArray[np.float64]:

@@ -1,167 +1,76 @@
-"""Training: the loop in small moments (one batch, one epoch, validate), and its choice.
+"""Training: the loop in small moments (one batch, one pass, one epoch).
 
 Same samples, options and initial weights give the same weights bit for bit on one kind
-of CPU, for any number of workers. The number of threads is part of the options because
-sums over threads round differently.
+of CPU, for any number of workers, and for a training that was interrupted after any epoch.
+The number of threads is part of the options because sums over threads round differently.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from types import MappingProxyType
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
-from torch.optim import Adam, Optimizer
-from torch.utils.data import DataLoader
 
-from ..errors import ConfigError, TaskError
+from ..errors import TaskError
+from . import checkpoint, devices
 from .base import Iota2NeuralNetwork
-from .metrics import confusion, scores
-from .samples import Samples, shuffled_loader
+from .checkpoint import Checkpoint, State
+from .choice import CRITERIA, Best, Choice, Fit
+from .conversion import Converter, logits_of, missing
+from .early_stop import stop_reason
+from .history import Epoch, Progress
+from .loaders import Batch, Batches, in_memory
+from .losses import Loss, class_weights
+from .options import FitOptions
+from .samples import Samples
+from .schedules import Schedule, optimizer_of
+from .sources import Source
+from .streaming import StreamBatches, release
+from .tally import Tally
+from .validation import Validation
 
-VALIDATION_BATCH = 4096
-"""Samples of a validation pass; fixed, so that batch_size does not touch the scores."""
+__all__ = ["CRITERIA", "Best", "Epoch", "Fit", "FitOptions", "Progress", "class_weights", "fit"]
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training set came to; nan where undefined."""
-
-    number: int
-    """From 1."""
-    train_loss: float
-    """Mean cross-entropy over the epoch's batches, each before its own step."""
-    validation_loss: float
-    """Mean cross-entropy over the validation set after the epoch."""
-    oa: float
-    """Overall accuracy on the validation set, 0-1."""
-    kappa: float
-    """Cohen's kappa on the validation set."""
-    fscore: float
-    """F-score on the validation set, mean over the classes that it holds."""
-
-
-@dataclass(frozen=True)
-class _Criterion:
-    field: str
-    """Of `Epoch`."""
-    sign: int
-    """1 when more is better, -1 when less is."""
-
-
-FALLBACK = "train_loss"
-"""What chooses the epoch where the validation set cannot."""
-
-_CRITERIA: Mapping[str, _Criterion] = {
-    "loss": _Criterion("validation_loss", -1),
-    "fscore": _Criterion("fscore", 1),
-    "oa": _Criterion("oa", 1),
-    "kappa": _Criterion("kappa", 1),
-    FALLBACK: _Criterion("train_loss", -1),
-}
-
-CRITERIA = tuple(name for name in _CRITERIA if name != FALLBACK)
-"""What a user may choose the epoch by."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """Settings of a training; a value that cannot be is a ConfigError that names it."""
-
-    epochs: int = 100
-    """Passes over the training set."""
-    batch_size: int = 1000
-    """Samples a step."""
-    learning_rate: float = 1e-5
-    """Of Adam."""
-    criterion: str = "loss"
-    """What the best epoch is chosen by, on the validation set: loss, fscore, oa or kappa."""
-    weighted_labels: bool = False
-    """Weigh each sample by the inverse of its class's share, see `class_weights`."""
-    num_workers: int = 0
-    """Processes that fetch batches; 0 fetches in this one."""
-    seed: int = 0
-    """Of the order of samples, and of what a network draws while training."""
-    threads: int = 1
-    """Of torch; another number gives other last bits."""
-    device: str = "cpu"
-    """Where the network is trained; "cpu" in this version."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("num_workers", 0), ("threads", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}: at least {least} is needed")
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise ConfigError(f"learning_rate is {self.learning_rate}: it must be above 0")
-        if self.criterion not in CRITERIA:
-            raise ConfigError(
-                f"unknown model_selection_criterion {self.criterion!r}; "
-                f"known: {', '.join(CRITERIA)}"
-            )
-        if self.device != "cpu":
-            raise ConfigError(f"device {self.device!r} is not in this version; known: cpu")
-
-
-@dataclass(frozen=True, eq=False)
-class Best:
-    """The first epoch with the best value of a criterion."""
-
-    epoch: int
-    """Its number, from 1."""
-    value: float
-    """Of the criterion."""
-    state: Mapping[str, Tensor]
-    """Copy of the network's state dict after that epoch, statistics included."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """What a training gives."""
-
-    history: tuple[Epoch, ...]
-    """All epochs, in order."""
-    best: Mapping[str, Best]
-    """By criterion; one that was never defined is absent."""
-    criterion: str
-    """What chose: the option's, or "train_loss" where that was never defined."""
-    note: str
-    """Why another criterion than the option's chose; else empty."""
-
-    @property
-    def chosen(self) -> Best:
-        """The epoch that `criterion` chose."""
-        return self.best[self.criterion]
+log = logging.getLogger(__name__)
 
 
 def fit(
     network: Iota2NeuralNetwork,
-    training: Samples,
-    validation: Samples,
+    training: Source,
+    validation: Source,
     options: FitOptions,
-    log: Callable[[Epoch], None] | None = None,
+    *,
+    log: Callable[[Epoch, Progress], None] | None = None,
+    resume: Checkpoint | None = None,
+    keep: Callable[[Checkpoint], None] | None = None,
 ) -> Fit:
-    """Train a network by Adam (Kingma and Ba, 2015) on the cross-entropy.
+    """Train a network.
 
     torch's random state, threads and determinism are as before afterwards.
 
     Parameters
     ----------
     network : Iota2NeuralNetwork
-        With initial weights and statistics. Holds the chosen epoch's weights afterwards.
-    training, validation : Samples
-        The two sets of the network, same dates, bands and classes. With an empty
-        validation set the training loss chooses the epoch, and the result's note says so.
+        With initial weights and statistics, on the CPU. Holds the chosen epoch's weights
+        afterwards, on the CPU.
+    training, validation : Source
+        The two sets of the network, same dates, bands and classes. `Samples` are used from
+        memory, any other source is streamed. With an empty validation set the training loss
+        chooses the epoch, and the result's note says so.
     options : FitOptions
         Settings.
     log : callable, optional
-        Called after each epoch.
+        Called after each epoch with what it came to and how fast it went.
+    resume : Checkpoint, optional
+        Of the same training: it goes on after its last epoch, as if never interrupted. One that
+        cannot be of this training is left alone with a warning.
+    keep : callable, optional
+        Called after each epoch, before `log`, with what continues the training.
 
     Raises
     ------
@@ -174,145 +83,148 @@ def fit(
     if not len(training):
         raise TaskError("the training set is empty: no polygon gave it a sample")
     weights = _weights(network, training, validation, options)
-    choice = _Choice()
-    history = []
-    with _reproducible(options):
-        optimizer = Adam(network.parameters(), lr=options.learning_rate)
-        batches = shuffled_loader(training, options.batch_size, options.seed, options.num_workers)
-        for number in range(1, options.epochs + 1):
-            train_loss = train_epoch(network, optimizer, batches, weights, number)
-            epoch = validate(network, validation, weights, number, train_loss)
-            choice.see(epoch, network)
-            history.append(epoch)
-            if log:
-                log(epoch)
-    fitted = choice.settle(tuple(history), options.criterion, empty=not len(validation))
+    with devices.reproducible(options.seed, options.threads, options.device):
+        try:
+            _release(training, validation)  # workers are forked with no file open
+            network.to(options.device)
+            run = _Run.begin(network, training, validation, options, weights)
+            fitted = _epochs(run, log, resume, keep)
+        finally:
+            network.to("cpu")
+            _release(training, validation)
     network.load_state_dict(dict(fitted.chosen.state))
     return fitted
 
 
-def train_epoch(
-    network: Iota2NeuralNetwork,
-    optimizer: Optimizer,
-    batches: DataLoader[tuple[Tensor, Tensor]],
-    weights: Tensor,
-    number: int,
-) -> float:
-    """Train on each batch once; give the mean loss of the epoch."""
-    network.train()
-    total = mass = 0.0
-    for index, (x, labels) in enumerate(batches, start=1):
-        batch_loss, batch_mass = train_batch(network, optimizer, x, labels, weights)
-        if not math.isfinite(batch_loss):
-            raise TaskError(
-                f"the loss is {batch_loss} in epoch {number}, batch {index}, at a learning rate "
-                f"of {optimizer.param_groups[0]['lr']:g}: try a lower learning_rate"
-            )
-        total += batch_loss
-        mass += batch_mass
-    return total / mass
+def _release(*sources: Source) -> None:
+    for source in sources:
+        release(source)
 
 
-def train_batch(
-    network: Iota2NeuralNetwork, optimizer: Optimizer, x: Tensor, labels: Tensor, weights: Tensor
-) -> tuple[float, float]:
-    """Take one step; give the batch's weighted sum of losses and its sum of weights."""
-    optimizer.zero_grad()
-    total, mass = _loss(network(x), labels, weights)
+@dataclass(eq=False)
+class _Run:
+    """What a training holds from its first to its last epoch."""
+
+    state: State
+    batches: Batches
+    validation: Validation
+    options: FitOptions
+    loss: Loss
+    convert: Converter
+    pace: list[float] = field(default_factory=list)
+    """Seconds of the epochs so far."""
+
+    @classmethod
+    def begin(
+        cls,
+        network: Iota2NeuralNetwork,
+        training: Source,
+        validation: Source,
+        options: FitOptions,
+        weights: Tensor | None,
+    ) -> _Run:
+        """Set up the parts of a training."""
+        if weights is not None:
+            weights = weights.to(options.device)
+        gamma = options.focal_gamma if options.loss == "focal" else None
+        batches = batches_of(training, options)
+        optimizer = optimizer_of(network, options)
+        schedule = Schedule(optimizer, options, len(batches))
+        convert = Converter(training, options.device)
+        return cls(
+            State(network, optimizer, schedule, options.device),
+            batches,
+            Validation(validation, Loss(weights), convert),
+            options,
+            Loss(weights, options.label_smoothing, gamma),
+            convert,
+        )
+
+
+def batches_of(training: Source, options: FitOptions) -> Batches:
+    """Give the batches of a training set: `Samples` from memory, any other source as a stream."""
+    size, seed, workers = options.batch_size, options.seed, options.num_workers
+    if isinstance(training, Samples):
+        return in_memory(training, size, seed, workers, options.device)
+    return StreamBatches(training, size, seed, workers)
+
+
+def _epochs(
+    run: _Run,
+    tell: Callable[[Epoch, Progress], None] | None,
+    resume: Checkpoint | None,
+    keep: Callable[[Checkpoint], None] | None,
+) -> Fit:
+    """Train epoch by epoch until the last one, or until the early stop."""
+    options = run.options
+    choice, history = _start(run, resume)
+    stopped = stop_reason(history, options.early_stop)
+    while len(history) < options.epochs and not stopped:
+        epoch, progress = _one_epoch(run, len(history) + 1)
+        history = (*history, epoch)
+        choice.see(epoch, run.state.network)
+        if keep:
+            keep(checkpoint.capture(run.state, choice, history))
+        if tell:
+            tell(epoch, progress)
+        stopped = stop_reason(history, options.early_stop)
+    empty = not len(run.validation)
+    return choice.settle(history, options.criterion, empty=empty, stopped=stopped)
+
+
+def _start(run: _Run, resume: Checkpoint | None) -> tuple[Choice, tuple[Epoch, ...]]:
+    if resume is None:
+        return Choice(), ()
+    if why := checkpoint.misfit(resume, run.state, run.options):
+        log.warning("the checkpoint is not used: %s", why)
+        return Choice(), ()
+    log.info("the training goes on after epoch %d", resume.epoch)
+    return checkpoint.restore(resume, run.state)
+
+
+def _one_epoch(run: _Run, number: int) -> tuple[Epoch, Progress]:
+    """Train on each sample once, validate, and set the rate of the next epoch."""
+    begin = time.perf_counter()
+    train_loss, samples = train_epoch(run, number)
+    trained = time.perf_counter() - begin
+    epoch = run.validation.epoch(run.state.network, number, train_loss, run.state.schedule.rate)
+    monitored = epoch.validation_loss if len(run.validation) else train_loss
+    run.state.schedule.after_epoch(number, monitored)
+    seconds = time.perf_counter() - begin
+    run.pace.append(seconds)
+    left = (run.options.epochs - number) * sum(run.pace) / len(run.pace)
+    return epoch, Progress(seconds, samples / max(trained, 1e-9), left)
+
+
+def train_epoch(run: _Run, number: int) -> tuple[float, int]:
+    """Take a step on each batch; give the mean loss of the epoch and its samples."""
+    run.state.network.train()
+    schedule, samples = run.state.schedule, 0
+    tally = Tally(f"epoch {number}", lambda: schedule.rate)
+    for batch in run.batches.epoch(number):
+        total, mass, unknown = train_batch(run, batch)
+        schedule.after_step()
+        tally.add(total, mass, unknown)
+        samples += len(batch[1])
+    return tally.mean(), samples
+
+
+def train_batch(run: _Run, batch: Batch) -> tuple[Tensor, Tensor | int, Tensor | None]:
+    """Take one step; give the sums of losses and weights, and the count of missing values."""
+    state, options = run.state, run.options
+    x, validity, labels = run.convert(batch)
+    state.optimizer.zero_grad()
+    with torch.autocast(options.device, torch.bfloat16, enabled=options.mixed_precision):
+        logits = logits_of(state.network, x, validity)
+    total, mass = run.loss(logits.float(), labels)
     (total / mass).backward()
-    optimizer.step()
-    return total.item(), mass.item()
-
-
-def validate(
-    network: Iota2NeuralNetwork,
-    validation: Samples,
-    weights: Tensor,
-    number: int,
-    train_loss: float,
-) -> Epoch:
-    """Score the network on the validation set; all scores are nan when that is empty."""
-    network.eval()
-    n = network.nb_class
-    total = mass = 0.0
-    matrix = np.zeros((n, n), np.int64)
-    for start in range(0, len(validation), VALIDATION_BATCH):
-        x, labels = validation.batch(slice(start, start + VALIDATION_BATCH))
-        with torch.no_grad():
-            logits = network(x)
-            batch_loss, batch_mass = _loss(logits, labels, weights)
-        total += batch_loss.item()
-        mass += batch_mass.item()
-        matrix += confusion(labels.numpy(), logits.numpy().argmax(axis=1), n)
-    if not math.isfinite(total):
-        raise TaskError(f"the loss is {total} on the validation set after epoch {number}")
-    got = scores(matrix)
-    loss = total / mass if mass else math.nan
-    return Epoch(number, train_loss, loss, got.oa, got.kappa, got.mean_fscore)
-
-
-def class_weights(labels: NDArray[np.int64], nb_class: int) -> NDArray[np.float32]:
-    """Give 1 / (share of the class) for each class.
-
-    Two classes with 80 % and 20 % of the samples get 1.25 and 5, as in iota2.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, (sample,)
-        Class indices of the training and the validation set together.
-    nb_class : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray of float32, (class,)
-        0 for a class without samples.
-    """
-    counts = np.bincount(labels, minlength=nb_class)
-    weights = np.zeros(nb_class)
-    np.divide(len(labels), counts, out=weights, where=counts > 0)
-    return weights.astype(np.float32)
-
-
-class _Choice:
-    """Keeps the best epoch of each criterion while the epochs go by."""
-
-    def __init__(self) -> None:
-        self._best: dict[str, Best] = {}
-
-    def see(self, epoch: Epoch, network: Iota2NeuralNetwork) -> None:
-        """Keep the epoch's weights for every criterion in which it is better than all before."""
-        values = {name: getattr(epoch, c.field) for name, c in _CRITERIA.items()}
-        better = {name: value for name, value in values.items() if self._is_better(name, value)}
-        if better:
-            state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-            self._best |= {name: Best(epoch.number, v, state) for name, v in better.items()}
-
-    def settle(self, history: tuple[Epoch, ...], criterion: str, *, empty: bool) -> Fit:
-        """Give the result; the training loss chooses where `criterion` was never defined."""
-        note = ""
-        if criterion not in self._best:
-            why = "the validation set is empty" if empty else f"{criterion} was never defined"
-            note = f"{why}: the epoch is chosen by the training loss"
-            criterion = FALLBACK
-        return Fit(history, MappingProxyType(self._best), criterion, note)
-
-    def _is_better(self, name: str, value: float) -> bool:
-        if math.isnan(value):
-            return False
-        sign, before = _CRITERIA[name].sign, self._best.get(name)
-        return before is None or sign * value > sign * before.value
-
-
-def _loss(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted sum of cross-entropies and sum of weights; their ratio is the loss."""
-    total = functional.cross_entropy(logits, labels, weights, reduction="sum")
-    return total, weights[labels].sum()
+    state.optimizer.step()
+    return total.detach(), mass, missing(validity, x)
 
 
 def _weights(
-    network: Iota2NeuralNetwork, training: Samples, validation: Samples, options: FitOptions
-) -> Tensor:
+    network: Iota2NeuralNetwork, training: Source, validation: Source, options: FitOptions
+) -> Tensor | None:
     labels = np.concatenate([training.labels, validation.labels])
     if labels.min() < 0 or labels.max() >= network.nb_class:
         raise ValueError(
@@ -320,20 +232,5 @@ def _weights(
             f"0 to {network.nb_class - 1}"
         )
     if not options.weighted_labels:
-        return torch.ones(network.nb_class)
+        return None
     return torch.from_numpy(class_weights(labels, network.nb_class))
-
-
-@contextmanager
-def _reproducible(options: FitOptions) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        torch.set_num_threads(options.threads)
-        torch.use_deterministic_algorithms(True)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)

@@ -18,11 +18,13 @@ CPU_VARIABLES = ("SLURM_CPUS_ON_NODE", "PBS_NP", "NCPUS")
 
 @dataclass(frozen=True)
 class Allocation:
-    """Cores and memory."""
+    """Cores, memory and GPUs."""
 
     cpus: int
     ram: int
     """Bytes."""
+    gpus: int = 0
+    """GPUs; `current` looks for none, because only what computes on them can tell."""
 
 
 def current(

@@ -1,4 +1,4 @@
-"""Workers of this machine, within its cores and memory; all sockets on loopback."""
+"""Workers of this machine, within its cores, memory and GPUs; all sockets on loopback."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ NEW_SECONDS = 60.0
 class LocalPlace:
     """Gives workers of this machine.
 
-    The tasks that run at one time take no more cores and memory than the machine has. Workers
-    that run nothing hold little, so there may be more of them.
+    The tasks that run at one time take no more cores, memory and GPUs than the machine has.
+    Workers that run nothing hold little, so there may be more of them.
 
     Parameters
     ----------
     machine : Allocation
-        Cores and memory to stay within.
+        Cores, memory and GPUs to stay within.
     most_tasks : int
         Most tasks that run at one time.
     environment : callable
@@ -88,7 +88,8 @@ class LocalPlace:
         """Give the most workers of a pool."""
         by_cpus = self._machine.cpus // max(need.cpus, 1)
         by_ram = self._machine.ram // max(need.ram, 1)
-        return max(min(by_cpus, by_ram, self._most_tasks), 1)
+        by_gpus = self._machine.gpus // need.gpus if need.gpus else self._most_tasks
+        return max(min(by_cpus, by_ram, by_gpus, self._most_tasks), 1)
 
     def room(self, need: Need, running: Mapping[Need, int]) -> bool:
         """Tell whether one more task may run; the first may, whatever it needs."""
@@ -97,8 +98,10 @@ class LocalPlace:
             return True
         cpus = need.cpus + sum(other.cpus * count for other, count in running.items())
         ram = need.ram + sum(other.ram * count for other, count in running.items())
+        gpus = need.gpus + sum(other.gpus * count for other, count in running.items())
         within = cpus <= self._machine.cpus and ram <= self._machine.ram
-        return within and tasks < self._most_tasks
+        granted = not need.gpus or gpus <= self._machine.gpus
+        return within and granted and tasks < self._most_tasks
 
     def crowded(self, workers: Mapping[Need, int]) -> bool:
         """Tell whether these are more workers than the machine should hold, most of them idle."""

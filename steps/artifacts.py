@@ -14,6 +14,9 @@ TILE_INDEX = Artifact("tile index", "features/{tile}/index.json", "grid and prod
 VIEWS = Artifact("valid views", "features/{tile}/nbView.tif", "number of valid views, uint16")
 ENVELOPE = Artifact("envelope", "envelope/{tile}.tif", "1 where the tile owns the pixel, uint8")
 DATE_GRID = Artifact("date grid", "features/interpolation_dates.json", "dates of the features")
+MODEL_DATES = Artifact(
+    "dates of the model", "features/model_dates.json", "those of a given model, in the run's year"
+)
 
 REGION_MAP = Artifact(
     "regions of a tile", "shapeRegion/{tile}_regions.tif", "number of the region, 0 outside, uint16"
@@ -81,8 +84,43 @@ HISTORY = Artifact(
     "model/model_{region}_seed_{seed}{fold}_hyp_{hyp}_history.json",
     "scores per epoch",
 )
+MODEL_BEST = Artifact(
+    "best weights of a pair",
+    "model/model_{region}_seed_{seed}{fold}_hyp_{hyp}_best.safetensors",
+    "weights of the best epoch of each criterion",
+)
+HISTORY_TABLE = Artifact(
+    "history of a pair as CSV",
+    "model/model_{region}_seed_{seed}{fold}_hyp_{hyp}_history.csv",
+    "a line an epoch",
+)
+LOSS_FIGURE = Artifact(
+    "figure of the losses",
+    "model/model_{region}_seed_{seed}{fold}_hyp_{hyp}_loss.png",
+    "training and validation loss by epoch, dB",
+)
+METRICS_FIGURE = Artifact(
+    "figure of the scores",
+    "model/model_{region}_seed_{seed}{fold}_hyp_{hyp}_confusion_metrics.png",
+    "kappa, OA, precision and recall by epoch",
+)
 MODEL = Artifact(
     "model", "model/model_{region}_seed_{seed}{fold}.safetensors", "the chosen pair's model"
+)
+MODEL_SKOPS = Artifact(
+    "model of scikit-learn",
+    "model/model_{region}_seed_{seed}{fold}.skops",
+    "a fitted estimator and its card",
+)
+CROSS_VALIDATION = Artifact(
+    "cross-validation of keywords",
+    "model/model_{region}_seed_{seed}{fold}_cross_val_param.cv",
+    "CSV: a line a combination of keywords, the best first",
+)
+MODULE = Artifact(
+    "networks of the user",
+    "model/model_{region}_seed_{seed}{fold}_module.py",
+    "copy of dl_module, as the model was trained with it",
 )
 
 # classification

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from ..errors import InputError
 from .contract import Settings, UserPath
+from .layout import RawSettings
 from .sampling import read_counts, unknown
 
 ALL = "all"
@@ -91,12 +92,23 @@ class SampleAugmentation(Settings):
         return [] if self.by_class is None else [self.by_class]
 
 
-class AugmentationSettings(Settings):
+class AugmentationSettings(RawSettings):
     """The key that adds synthetic samples."""
 
     sample_augmentation: SampleAugmentation = Field(
         SampleAugmentation(), description="Synthetic samples in the training sets."
     )
+
+    @model_validator(mode="after")
+    def _marks_are_kept(self) -> AugmentationSettings:
+        asked = self.sample_augmentation
+        if self.features_from_raw_dates and asked.activate and asked.strategy in STRATEGY_KEYS:
+            raise ValueError(
+                f"features_from_raw_dates True contradicts sample_augmentation strategy "
+                f"{asked.strategy}, which would make observations of the marks of dates without "
+                "one: choose strategy replicate, or drop one of both"
+            )
+        return self
 
 
 def new_samples(

@@ -62,7 +62,8 @@ def block_shape(index: TileIndex, layout: Layout, targets: int, ram: int) -> tup
 def pixel_bytes(index: TileIndex, layout: Layout, targets: int) -> int:
     """Give the memory of a pixel in the arrays of a block.
 
-    Observations count twice: they are gathered before they are gap-filled.
+    Observations count twice: they are gathered before they are gap-filled. So they do where the
+    dates are raw, and may be less: products beyond start_date and end_date are not read then.
     """
     observed = len(index.products) * (2 * len(layout.bands) + 1)
     return 2 * observed + 2 * targets * len(layout.names) + OVERHEAD + _plan_bytes(index)

@@ -71,7 +71,7 @@ def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
     if not settings.check_inputs:
         return {"check_inputs": False}
     unseen = {"auto_date", "features", "keep_bands"}
-    unseen |= set(sampling_checks.SampleSettings.model_fields)
+    unseen |= set(sampling_checks.SampleSettings.model_fields) - {"features_from_raw_dates"}
     unseen |= set() if settings.folds else {"random_seed"}
     unseen |= set() if settings.classif_mode == "fusion" else {"ratio", "split_ground_truth"}
     samples = sampling_checks.looked_at(settings)

@@ -8,20 +8,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import rasterio
 import torch
 
 from ..errors import TaskError
-from ..nn_bank import inference
-from . import blocks, features, grid, model_file, rasters, store, voting
+from ..nn_bank import devices, inference
+from . import blocks, features, grid, models, raw_dates, strip_output, voting
 from .artifacts import (
     CONFIDENCE_STRIP,
     DATE_GRID,
@@ -29,54 +27,37 @@ from .artifacts import (
     LABEL_STRIP,
     LABELS,
     MODEL,
-    PROBABILITY_STRIP,
-    REFERENCE,
-    REGION_MAP,
+    MODEL_DATES,
+    MODEL_SKOPS,
     REGIONS,
     TILE_INDEX,
 )
-from .contract import Artifact, Job, Step, Unit
+from .contract import Job, Step, Unit
 from .labels import LOOKS, Labels
 from .layout import CubeSettings, Layout, load_dates
-from .model_file import Model
-from .rasters import PROBABILITY_NODATA, RowWriter
+from .learning.settings import ModuleSettings
+from .models import AnyModel, Use
 from .tile import TileIndex
 from .voting import Prediction
+from .wanted import Wanted
 
 log = logging.getLogger(__name__)
 
 TOGETHER = 16
 """Models whose probabilities are held at one time."""
+BATCHES = 4
+"""Batches that a thread takes at one time."""
 
 
-class Settings(CubeSettings, grid.StripSettings, voting.VotingSettings):
+class Settings(
+    CubeSettings, grid.StripSettings, voting.VotingSettings, models.UseSettings, ModuleSettings
+):
     """Keys that the step uses."""
 
 
-@dataclass(frozen=True)
-class Output:
-    """The rasters of one fold and seed, being written."""
-
-    models: Mapping[int, Sequence[Model]]
-    """Number of the region in the region raster -> its models."""
-    labels: RowWriter
-    confidence: RowWriter
-    probabilities: rasterio.io.DatasetWriter | None
-
-    def write(self, prediction: Prediction, where: np.ndarray, rows: slice, cols: slice) -> None:
-        """Write the pixels of a block; those outside of `where` are no data."""
-        for file, values in (
-            (self.labels, prediction.labels),
-            (self.confidence, prediction.confidence),
-        ):
-            block = np.zeros(where.shape, values.dtype)
-            block[where] = values
-            file.write(block, rows, cols)
-        if self.probabilities is not None:
-            count = len(prediction.probabilities)
-            cube = np.full((count, *where.shape), PROBABILITY_NODATA, np.uint16)
-            cube[:, where] = prediction.probabilities
-            self.probabilities.write(cube, window=rasters.window_of(rows, cols))
+def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
+    """Give the settings that decide the result: of a training, the model file says it all."""
+    return settings.model_dump(mode="json", exclude={"deep_learning_parameters"})
 
 
 def classify(job: Job) -> None:
@@ -84,7 +65,9 @@ def classify(job: Job) -> None:
     settings: Settings = job.settings
     index = TileIndex.load(job.input(TILE_INDEX))
     classes = Labels.load(job.input(LABELS))
-    dates = load_dates(job.input(DATE_GRID))
+    given = tuple(job.every(MODEL_DATES).values())
+    dates = load_dates(given[0] if given else job.input(DATE_GRID))
+    use = _use(job)
     chosen = Layout.of(settings)
     start, stop = grid.strips(index.grid.height, settings.number_of_chunks)[
         int(job.unit.strip or 0)
@@ -93,120 +76,62 @@ def classify(job: Job) -> None:
     block = blocks.block_shape(index, chosen, len(dates), job.ram)
     torch.set_num_threads(1)  # threads work on rows of their own: results never depend on them
     with ExitStack() as stack:
-        splits = _models(job, chosen, dates)
-        outputs = [_open(job, stack, unit, splits[unit], strip, block) for unit in splits]
+        splits = _models(job, chosen, None if given else dates, use)
+        outputs = [
+            strip_output.open_outputs(job, stack, unit, splits[unit], strip, block)
+            for unit in splits
+        ]
         wanted = stack.enter_context(Wanted.open(job, start))
         reader = stack.enter_context(features.FeatureReader(index, chosen, job.cpus))
-        pool = stack.enter_context(ThreadPoolExecutor(job.cpus))
+        threads = job.cpus if use.device == "cpu" else 1
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
         for rows, cols in blocks.blocks((strip.height, strip.width), block):
             region = wanted.regions(rows, cols)
             window = grid.crop(strip, rows, cols)
             where, values = _features(reader, window, dates, region != 0)
-            models = [output.models for output in outputs]
-            every = predict(models, region[where], values, classes, settings, pool)
+            own = [output.models for output in outputs]
+            every = predict(own, region[where], values, classes, settings, pool, use)
             for output, said in zip(outputs, every, strict=True):
                 output.write(said, where, rows, cols)
         log.info("%s", reader.counted)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The pixels of a strip that are predicted, and the region of each."""
-
-    top: int
-    """First row of the strip in its tile."""
-    envelope: rasterio.DatasetReader
-    region_map: rasterio.DatasetReader | None
-    references: Sequence[rasterio.DatasetReader]
-    """Polygons of all splits; where there are some, no other pixel is predicted."""
-
-    @classmethod
-    @contextmanager
-    def open(cls, job: Job, top: int) -> Iterator[Wanted]:
-        """Open the rasters that say it."""
-        with ExitStack() as stack:
-
-            def opened(artifact: Artifact) -> list[rasterio.DatasetReader]:
-                paths = job.every(artifact).values()
-                return [stack.enter_context(rasterio.open(path)) for path in paths]
-
-            region_map = opened(REGION_MAP)
-            yield cls(
-                top,
-                opened(ENVELOPE)[0],
-                region_map[0] if region_map else None,
-                opened(REFERENCE),
-            )
-
-    def regions(self, rows: slice, cols: slice) -> np.ndarray:
-        """Give the region number of the pixels to predict, else 0, uint16 (y, x)."""
-        rows = slice(rows.start + self.top, rows.stop + self.top)
-        numbers = (rasters.read(self.envelope, rows, cols) == 1).astype(np.uint16)
-        if self.region_map is not None:
-            numbers *= rasters.read(self.region_map, rows, cols)
-        if self.references:
-            window = rasters.window_of(rows, cols)
-            numbers *= np.logical_or.reduce(
-                [(raster.read(window=window) != 0).any(axis=0) for raster in self.references]
-            )
-        return numbers
+def _use(job: Job) -> Use:
+    """Say how the models are applied, and where."""
+    settings: Settings = job.settings
+    device = devices.choose(job.gpus)
+    log.info("models run on %s", device)
+    return Use(settings.inference_precision, device, settings.calibrate)
 
 
 def _models(
-    job: Job, chosen: Layout, dates: tuple[date, ...]
-) -> dict[Unit, dict[int, list[Model]]]:
+    job: Job, chosen: Layout, dates: tuple[date, ...] | None, use: Use
+) -> dict[Unit, dict[int, list[AnyModel]]]:
     """Load the models of each split, by the number of their region."""
     table = pd.read_csv(job.input(REGIONS), dtype=str, keep_default_na=False)
     number_of = dict(zip(table["model"], table["number"].astype(int), strict=True))
-    found: dict[Unit, dict[int, list[Model]]] = {}
-    for unit, path in job.every(MODEL).items():
+    found: dict[Unit, dict[int, list[AnyModel]]] = {}
+    for unit, path in {**job.every(MODEL), **job.every(MODEL_SKOPS)}.items():
         split = found.setdefault(unit.only(("fold", "seed")), {})
-        number = number_of[str(unit.region)]
-        split.setdefault(number, []).append(load_checked(path, chosen, dates))
+        model = load_checked(path, chosen, dates, job.settings.module)
+        models.check([model], use)
+        split.setdefault(number_of[str(unit.region)], []).append(model)
     return found
 
 
-def load_checked(path: Path, chosen: Layout, dates: tuple[date, ...]) -> Model:
-    """Load a model and refuse it when its features are not those of the run."""
-    model = model_file.load(path)
+def load_checked(
+    path: Path, chosen: Layout, dates: tuple[date, ...] | None, module: Path | None = None
+) -> AnyModel:
+    """Load a model and refuse it when its features are not those of the run.
+
+    Without `dates` those of the model were compared already, with a series of another year.
+    """
+    model = models.load(path, module)
     card = model.card
-    if (card.bands, card.dates, card.scales) != (chosen.names, dates, chosen.scales):
+    wanted = (chosen.names, dates or card.dates, chosen.scales, chosen.raw)
+    if (card.bands, card.dates, card.scales, card.raw) != wanted:
         raise TaskError(f"{path} was trained on other bands or dates than this run has")
     return model
-
-
-def _open(
-    job: Job,
-    stack: ExitStack,
-    split: Unit,
-    models: Mapping[int, Sequence[Model]],
-    strip: grid.GeoBox,
-    block: tuple[int, int],
-) -> Output:
-    classes = Labels.load(job.input(LABELS))
-
-    def create(
-        artifact: Artifact, dtype: str, count: int = 1, **options: Any
-    ) -> rasterio.io.DatasetWriter:
-        target = job.output(artifact, fold=split.fold, seed=split.seed)
-        path = stack.enter_context(store.writing(target))
-        return stack.enter_context(rasters.create(path, strip, dtype, count, **options))
-
-    asked = job.writes(PROBABILITY_STRIP)
-    return Output(
-        models=models,
-        labels=RowWriter(create(LABEL_STRIP, classes.dtype, nodata=0, **RowWriter.STORED)),
-        confidence=RowWriter(create(CONFIDENCE_STRIP, "uint8", nodata=0, **RowWriter.STORED)),
-        probabilities=create(
-            PROBABILITY_STRIP,
-            "uint16",
-            len(classes.codes),
-            nodata=PROBABILITY_NODATA,
-            **rasters.storage(block, strip.width),
-        )
-        if asked
-        else None,
-    )
 
 
 def _features(
@@ -217,19 +142,20 @@ def _features(
     if not owned.any():
         return owned, np.zeros((len(dates), len(layout_.names), 0), np.int16)
     cube = reader.features(window, dates, owned)[:, :, 0]
-    seen = cube[0, 0] != layout_.sensor.nodata
+    seen = raw_dates.seen(cube, layout_)
     where = owned.copy()
     where[owned] = seen
     return where, cube if seen.all() else cube[:, :, seen]
 
 
 def predict(
-    splits: Sequence[Mapping[int, Sequence[Model]]],
+    splits: Sequence[Mapping[int, Sequence[AnyModel]]],
     region: np.ndarray,
     values: np.ndarray,
     classes: Labels,
     settings: voting.VotingSettings,
     pool: ThreadPoolExecutor,
+    use: Use | None = None,
 ) -> list[Prediction]:
     """Predict pixels for all splits, each pixel by the models of its region.
 
@@ -246,50 +172,53 @@ def predict(
         How several models of a region are brought together.
     pool : ThreadPoolExecutor
         Its threads share the batches.
+    use : Use, optional
+        How the models are applied; by default in float32 on the CPU, not calibrated.
     """
+    use = use or Use()
     said = [Prediction.nothing(len(region), classes) for _ in splits]
     for number in np.unique(region).tolist():
         member = region == number
         own = values if member.all() else values[:, :, member]
-        models = [split.get(number, ()) for split in splits]
-        shares = _shares([model for some in models for model in some], own, pool)
-        for one, some in zip(said, models, strict=True):
+        of_splits = [split.get(number, ()) for split in splits]
+        shares = _shares([model for some in of_splits for model in some], own, pool, use)
+        for one, some in zip(said, of_splits, strict=True):
             if some:
-                one.put(member, _brought_together(some, shares, classes, settings))
+                one.put(member, _brought_together(some, shares, classes, settings, use))
     return said
 
 
 def _brought_together(
-    models: Sequence[Model],
+    own: Sequence[AnyModel],
     shares: Iterator[np.ndarray],
     classes: Labels,
     settings: voting.VotingSettings,
+    use: Use,
 ) -> Prediction:
     """Turn what the models of a region state, the next in `shares`, into one prediction."""
-    every = [next(shares) for _ in models]
-    if len(models) == 1:
-        return voting.prediction(every[0], models[0].card.labels, classes)
-    taught = [model.card.training["samples"]["training"] for model in models]
-    labels = [model.card.labels for model in models]
-    return voting.vote(every, labels, taught, classes, settings.no_label_management)
+    said = [voting.Said(next(shares), model.card.labels, use.temperature(model)) for model in own]
+    if len(own) == 1:
+        return voting.prediction(said[0], classes)
+    taught = [model.card.training["samples"]["training"] for model in own]
+    return voting.vote(said, taught, classes, settings.no_label_management)
 
 
 def _shares(
-    models: Sequence[Model], values: np.ndarray, pool: ThreadPoolExecutor
+    own: Sequence[AnyModel], values: np.ndarray, pool: ThreadPoolExecutor, use: Use
 ) -> Iterator[np.ndarray]:
     """Yield the probabilities that each model states, float32 (n, class of the model).
 
     The pixels are put in order once for a group of models: that takes half as long as a small
     network does.
     """
-    starts = range(0, values.shape[2], inference.BATCH_SIZE)
-    for first in range(0, len(models), TOGETHER):
-        group = models[first : first + TOGETHER]
-        networks = [model.network for model in group]
+    size = inference.batch_of(use.device) * BATCHES
+    starts = range(0, values.shape[2], size)
+    for first in range(0, len(own), TOGETHER):
+        group = own[first : first + TOGETHER]
 
-        def one(start: int, group: Any = group, networks: Any = networks) -> list[np.ndarray]:
-            piece = values[:, :, start : start + inference.BATCH_SIZE].transpose(2, 0, 1)
-            return inference.predict_all(networks, np.ascontiguousarray(piece), group[0].scale)
+        def one(start: int, group: Sequence[AnyModel] = group) -> list[np.ndarray]:
+            piece = values[:, :, start : start + size].transpose(2, 0, 1)
+            return models.probabilities(group, np.ascontiguousarray(piece), use)
 
         pieces = list(pool.map(one, starts))
         for place, model in enumerate(group):
@@ -307,5 +236,6 @@ STEP = Step(
     inputs=(TILE_INDEX, DATE_GRID, ENVELOPE, LABELS, MODEL, REGIONS),
     outputs=(LABEL_STRIP, CONFIDENCE_STRIP),
     resource="classifications",
+    uses=used,
     unmoved_by={LABELS: LOOKS},
 )

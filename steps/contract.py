@@ -159,6 +159,8 @@ class Job:
     """Threads that the task may use. Never changes a result."""
     ram: int = 2 * 1024**3
     """Memory that the task may use, in bytes. Never changes a result."""
+    gpus: int = 0
+    """GPUs that the task may use. Decides the device."""
 
     def input(self, artifact: Artifact, **axes: Any) -> Path:
         """Give the path of the one input of kind `artifact` that agrees with `axes`."""

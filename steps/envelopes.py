@@ -141,7 +141,12 @@ STEP = Step(
     resource="envelope",
     uses=used,
     unmoved_by={
-        ENVELOPE: ("temporal_resolution", "start_date", "end_date"),
+        ENVELOPE: (
+            "temporal_resolution",
+            "start_date",
+            "end_date",
+            "features_from_raw_dates",
+        ),
         DATE_GRID: (VIEWS,),
     },
 )

@@ -7,7 +7,6 @@ a tile is held; every value depends on its own pixel alone, never on the window'
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,14 +22,11 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..errors import InputError
-from . import grid, warp
+from . import grid, open_files, raw_dates, warp
 from .kernels import gapfill, indices
-from .layout import ROLES, Layout
+from .layout import NOT_ACQUIRED, ROLES, Layout
 from .sensors.base import Product
 from .tile import TileIndex
-
-MOST_FILES = 8192
-"""Files that a process may ask the system to hold open."""
 
 
 @dataclass
@@ -65,7 +61,7 @@ class FeatureReader:
         self.threads = max(threads, 1)
         self._pool = ThreadPoolExecutor(self.threads)
         self._files: dict[Path, rasterio.DatasetReader] = {}
-        self._room = open_file_room()
+        self._room = open_files.room()
         self._lock = Lock()
         self.counted = Counted()
 
@@ -103,24 +99,41 @@ class FeatureReader:
         window : GeoBox
             Part of the tile's grid.
         targets : sequence of date
-            Dates of the features.
+            Dates of the features, increasing.
         where : ndarray of bool, (y, x), optional
             Compute these n pixels alone, in row-major order.
 
         Returns
         -------
         ndarray of int16, (date, band, y, x), or (date, band, 1, n) with `where`
-            -10000 in a pixel without any valid observation.
+            Interpolated: -10000 in a pixel without any valid observation. Raw: the observation
+            of the day, -10000 where it is not valid, -20000 on days without a product.
         """
-        values, valid, days = self.observe(window)
+        used = self.index.products
+        if self.layout.raw:
+            used = tuple(product for product in used if product.day in targets)
+        values, valid, days = self.observe(window, used)
         if where is not None:
             chosen = np.flatnonzero(where)
             values = _taken(values, chosen)
             valid = _taken(valid, chosen)
-        self.counted.filled += values.shape[2] * values.shape[3]
         goals = np.array([day.toordinal() for day in targets], np.int64)
         shape = (len(goals), len(self.layout.names), *values.shape[2:])
         cube = np.empty(shape, np.int16)
+        fill = self._mark if self.layout.raw else self._interpolate
+        fill(values, valid, days, goals, cube)
+        return cube
+
+    def _interpolate(
+        self,
+        values: np.ndarray,
+        valid: np.ndarray,
+        days: np.ndarray,
+        goals: np.ndarray,
+        cube: np.ndarray,
+    ) -> None:
+        """Fill `cube` (date, band, y, x) with the gap-filled series and its indices."""
+        self.counted.filled += values.shape[2] * values.shape[3]
         list(
             self._pool.map(
                 lambda rows: gapfill.linear(
@@ -131,7 +144,27 @@ class FeatureReader:
         )
         spans = grid.strips(len(goals), self.threads)
         list(self._pool.map(lambda span: self._add_indices(cube[slice(*span)]), spans))
-        return cube
+
+    def _mark(
+        self,
+        values: np.ndarray,
+        valid: np.ndarray,
+        days: np.ndarray,
+        goals: np.ndarray,
+        cube: np.ndarray,
+    ) -> None:
+        """Fill `cube` (date, band, y, x) with the observations, marks and indices of each day."""
+        bands = len(self.layout.bands)
+        place = {day: number for number, day in enumerate(days.tolist())}
+
+        def one(number: int) -> None:
+            if (day := place.get(int(goals[number]))) is None:
+                cube[number] = NOT_ACQUIRED
+                return
+            raw_dates.put(values[day], valid[day], cube[number, :bands])
+            self._add_indices(cube[number : number + 1])  # they take over the mark of their bands
+
+        list(self._pool.map(one, range(len(goals))))
 
     def _add_indices(self, cube: np.ndarray) -> None:
         place = {name: number for number, name in enumerate(self.layout.names)}
@@ -144,8 +177,17 @@ class FeatureReader:
                 kept = [place[band] for band in self.layout.bands]
                 indices.brightness(cube, kept, place[index])
 
-    def observe(self, window: GeoBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Read all products on a window, products of one day merged.
+    def observe(
+        self, window: GeoBox, products: Sequence[Product] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read products on a window, products of one day merged.
+
+        Parameters
+        ----------
+        window : GeoBox
+            Part of the tile's grid.
+        products : sequence of Product, optional
+            Some of the tile's, in its order; all by default.
 
         Returns
         -------
@@ -156,7 +198,7 @@ class FeatureReader:
         days : ndarray of int64, (date,)
             Proleptic ordinals, strictly increasing.
         """
-        products = self.index.products
+        products = self.index.products if products is None else products
         routes = self._routes(window)
         bands = len(self.layout.bands)
         values = np.empty((len(products), bands, window.height, window.width), np.int16)
@@ -227,17 +269,7 @@ class FeatureReader:
 
 def _taken(array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Take n pixels, by their row-major numbers, of (..., y, x) as (..., 1, n)."""
-    flat = array.reshape(*array.shape[:-2], -1)
+    flat = array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1])
     if chosen.size < flat.shape[-1]:
         flat = np.take(flat, chosen, axis=-1)
     return flat[..., None, :]
-
-
-def open_file_room() -> int:
-    """Ask for as many open files as the system allows; give half of them, ours to hold."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    return (MOST_FILES if soft == resource.RLIM_INFINITY else soft) // 2

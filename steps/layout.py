@@ -20,6 +20,10 @@ IndexName = Literal["NDVI", "NDWI", "Brightness"]
 ROLES: dict[str, tuple[str, ...]] = {"NDVI": ("nir", "red"), "NDWI": ("swir", "nir")}
 """Spectral roles of each normalised difference: (a - b) / (a + b)."""
 INDEX_SCALE = 1000.0
+INVALID, NOT_ACQUIRED = -10000, -20000
+"""Marks of raw dates: those of ``nn_bank.stored``, which would bring torch to every step."""
+LOWEST = -9999
+"""Least value of an observation that is stored: an undershoot of resampling is no mark."""
 
 
 def _day(text: str) -> str:
@@ -60,11 +64,24 @@ class ViewSettings(grid.LatticeSettings, BandSettings):
     s2_path: UserPath = Field(description="Folder with one folder of Theia products a tile.")
 
 
-class DateSettings(Settings):
+class RawSettings(Settings):
+    """The key that chooses between the interpolated series and the acquisitions themselves."""
+
+    features_from_raw_dates: bool = Field(
+        False,
+        description="True: the features are those of the days of all products, not interpolated; "
+        "days that are masked or that a tile lacks are marked, for networks that read raw dates.",
+    )
+
+
+class DateSettings(RawSettings):
     """Keys that decide the dates of the features."""
 
     temporal_resolution: int = Field(
-        10, ge=1, description="Days between the dates of the features."
+        10,
+        ge=1,
+        description="Days between the dates of the features; no effect with "
+        "features_from_raw_dates.",
     )
     start_date: Day = Field(
         "", description="First date of the features, YYYYMMDD; by default the first of any tile."
@@ -89,8 +106,8 @@ class DateSettings(Settings):
         return self
 
 
-class CubeSettings(BandSettings):
-    """Keys that decide the band axis of the features."""
+class CubeSettings(BandSettings, RawSettings):
+    """Keys that decide the band axis of the features, and whether their dates are raw."""
 
     features: tuple[IndexName, ...] = Field(
         ("NDVI", "NDWI", "Brightness"), description="Indices added behind the bands; [] for none."
@@ -113,20 +130,23 @@ class FeatureSettings(ViewSettings, DateSettings, CubeSettings):
 
 @dataclass(frozen=True)
 class Layout:
-    """The band axis of the features."""
+    """The band axis of the features, and what stands on their dates."""
 
     sensor: Sensor
     bands: tuple[str, ...]
     """Bands read from files, in the sensor's order."""
     indices: tuple[str, ...]
     """Indices behind them."""
+    raw: bool = False
+    """The dates are raw: some of them hold INVALID or NOT_ACQUIRED in all bands and indices."""
 
     @classmethod
     def of(cls, settings: BandSettings) -> Layout:
         """Give the layout that the settings ask for; without indices where they name none."""
         bands = tuple(band for band in SENTINEL2.bands if band in settings.keep_bands)
-        indices = settings.features if isinstance(settings, CubeSettings) else ()
-        return cls(SENTINEL2, bands, indices)
+        if not isinstance(settings, CubeSettings):
+            return cls(SENTINEL2, bands, ())
+        return cls(SENTINEL2, bands, settings.features, settings.features_from_raw_dates)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,16 +169,31 @@ def date_grid(days: Sequence[date], settings: DateSettings) -> tuple[date, ...]:
         Days of all products of all tiles.
     settings : DateSettings
         start_date and end_date, where given, replace the first and last day.
+
+    Returns
+    -------
+    tuple of date
+        Every `temporal_resolution` days; with features_from_raw_dates the days of the products.
+
+    Raises
+    ------
+    InputError
+        No date is left.
     """
     first = _parse(settings.start_date) if settings.start_date else min(days)
     last = _parse(settings.end_date) if settings.end_date else max(days)
-    if first > last:
+    if settings.features_from_raw_dates:
+        found = tuple(sorted({day for day in days if first <= day <= last}))
+    else:
+        step = settings.temporal_resolution
+        count = (last - first).days // step + 1
+        found = tuple(first + timedelta(step * k) for k in range(count))
+    if not found:
         known = f"the products run from {min(days)} to {max(days)}"
         raise InputError(
             f"no date is left to the features: they would run from {first} to {last}; {known}"
         )
-    steps = (last - first).days // settings.temporal_resolution
-    return tuple(first + timedelta(settings.temporal_resolution * k) for k in range(steps + 1))
+    return found
 
 
 def _parse(text: str) -> date:

@@ -7,7 +7,8 @@ network, its parameters, labels, dates, bands and their scale.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 
 from ..errors import InputError
 from ..nn_bank.base import Iota2NeuralNetwork
+from ..nn_bank.choice import Best
 from ..nn_bank.registry import build
+from ..nn_bank.user_networks import digest
 
 KEY = "i2lc"
-FORMAT = 1
+KEY_BEST = "i2lc-best"
+"""Key of the card in a file with the weights of several epochs."""
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,18 @@ class Card:
     scales: tuple[float, ...]
     """Stored value of one unit, along band."""
     sensor: str
-    statistics: dict[str, list[float]]
+    statistics: dict[str, list[float | None]]
     """min, max, mean, var of the training set, flat, date-major, in physical units."""
     training: dict[str, Any]
     """Seed, pair, options, chosen epoch, scores and notes of the training."""
+    raw: bool = False
+    """The dates are those of the acquisitions, not interpolated (features_from_raw_dates)."""
+    module: dict[str, str] | None = None
+    """Of a user's network: name of its file and its sha256 (dl_module)."""
+    calibration: dict[str, Any] | None = None
+    """temperature, ece_before, ece_after, samples: fitted on the validation polygons."""
+    precision: dict[str, Any] | None = None
+    """Type of number -> share of the validation samples whose class it changes, against float32."""
 
     def as_json(self) -> str:
         """Give the card as sorted JSON."""
@@ -59,6 +72,10 @@ class Card:
                 "sensor": self.sensor,
                 "statistics": self.statistics,
                 "training": self.training,
+                "raw": self.raw,
+                "module": self.module,
+                "calibration": self.calibration,
+                "precision": self.precision,
             },
             sort_keys=True,
             allow_nan=False,
@@ -78,13 +95,37 @@ class Card:
             sensor=data["sensor"],
             statistics=data["statistics"],
             training=data["training"],
+            raw=data["raw"],
+            module=data["module"],
+            calibration=data["calibration"],
+            precision=data["precision"],
         )
 
 
 def save(path: Path, state: dict[str, torch.Tensor], card: Card) -> None:
     """Write weights and card to `path`."""
     tensors = {name: tensor.contiguous() for name, tensor in state.items()}
-    save_file(tensors, path, metadata={KEY: card.as_json()})
+    path.write_bytes(as_bytes(tensors, metadata={KEY: card.as_json()}))
+
+
+def save_best(path: Path, best: Mapping[str, Best], card: Card) -> None:
+    """Write the weights of the best epoch of each criterion, as `epoch_<number>/<name>`.
+
+    Parameters
+    ----------
+    path : Path
+    best : mapping of criterion to Best
+    card : Card
+        Of the chosen epoch; the epochs and values of all criteria are added to its training.
+    """
+    tensors = {
+        f"epoch_{one.epoch}/{name}": tensor.contiguous()
+        for one in {one.epoch: one for one in best.values()}.values()
+        for name, tensor in one.state.items()
+    }
+    told = {name: {"epoch": one.epoch, "value": one.value} for name, one in best.items()}
+    every = replace(card, training={**card.training, "best": told})
+    path.write_bytes(as_bytes(tensors, metadata={KEY_BEST: every.as_json()}))
 
 
 def read_card(path: Path) -> Card:
@@ -94,8 +135,18 @@ def read_card(path: Path) -> Card:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} does not open as a model: {error}") from error
+    if KEY_BEST in metadata:
+        raise InputError(
+            f"{path} holds the best epochs of all criteria, not one model: name the file without "
+            "_best"
+        )
     if KEY not in metadata:
         raise InputError(f"{path} is no model of i2lc: its metadata have no key '{KEY}'")
+    found = json.loads(metadata[KEY]).get("format")
+    if found != FORMAT:
+        raise InputError(
+            f"{path} has format {found} of model files, this version reads {FORMAT}: train it again"
+        )
     return Card.from_json(metadata[KEY])
 
 
@@ -112,13 +163,43 @@ class Model:
         return np.array(self.card.scales, np.float32)
 
 
-def load(path: Path) -> Model:
-    """Load a model for inference."""
+def load(path: Path, module: Path | None = None) -> Model:
+    """Load a model for inference.
+
+    Parameters
+    ----------
+    path : Path
+    module : Path, optional
+        The user's networks (dl_module): code runs only when the configuration names it, and only
+        the very file that the model was trained with.
+
+    Raises
+    ------
+    InputError
+        No model, or `module` is missing or another file than in training.
+    """
     card = read_card(path)
-    network = build(
-        card.network, len(card.dates), len(card.bands), len(card.labels), card.parameters
-    )
+    _check_module(path, card, module)
+    shape = (len(card.dates), len(card.bands), len(card.labels))
+    network = build(card.network, *shape, card.parameters, module=module if card.module else None)
     with safe_open(path, framework="pt") as file:
         network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     network.eval()
     return Model(card, network)
+
+
+def _check_module(path: Path, card: Card, module: Path | None) -> None:
+    """Refuse another code for a user's network than that of its training."""
+    if card.module is None:
+        return
+    name, wanted = card.module["file"], card.module["sha256"]
+    if module is None:
+        raise InputError(
+            f"{path} holds {card.network} of a file {name}: name that file as dl_module in the "
+            "configuration"
+        )
+    if (got := digest(module)) != wanted:
+        raise InputError(
+            f"{path} was trained with {name} of sha256 {wanted[:12]}..., but {module} has "
+            f"{got[:12]}...: give the file of the training (a copy lies beside the model)"
+        )

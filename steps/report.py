@@ -16,13 +16,14 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from . import model_file, scores, store
+from . import models, scores, store
 from .artifacts import (
     CONFUSION,
     CONFUSION_FIGURE,
     CONFUSION_TILE,
     LABELS,
     MODEL,
+    MODEL_SKOPS,
     RESULTS_CSV,
     RESULTS_JSON,
     RESULTS_TEXT,
@@ -68,10 +69,10 @@ def _run(job: Job, seed: int) -> Run:
 def _notes(job: Job, seed: int) -> list[str]:
     """Give what the trainings of the map found doubtful, with the region where there are some."""
     notes = []
-    for unit, path in job.every(MODEL).items():
+    for unit, path in {**job.every(MODEL), **job.every(MODEL_SKOPS)}.items():
         if unit.seed == seed:
             where = f"region {unit.region}: " if unit.region else ""
-            notes += [where + note for note in model_file.read_card(path).training["notes"]]
+            notes += [where + note for note in models.read_card(path).training["notes"]]
     return notes
 
 

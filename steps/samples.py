@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 import rasterio
 
-from . import blocks, features, grid, rasters, samples_file, store
+from . import blocks, features, grid, rasters, raw_dates, samples_file, store
 from .artifacts import (
     DATE_GRID,
     REFERENCE,
@@ -63,7 +63,8 @@ def extract(job: Job) -> None:
     settings: Settings = job.settings
     index = TileIndex.load(job.input(TILE_INDEX))
     chosen = Layout.of(settings)
-    axes = samples_file.Axes(load_dates(job.input(DATE_GRID)), chosen.names, chosen.scales)
+    dates = load_dates(job.input(DATE_GRID))
+    axes = samples_file.Axes(dates, chosen.names, chosen.scales, chosen.raw)
     start, stop = grid.strips(index.grid.height, settings.number_of_chunks)[
         int(job.unit.strip or 0)
     ]
@@ -127,11 +128,13 @@ def _write_blocks(
             if not where.any():
                 continue
             window = grid.crop(gbox, rows, cols)
-            cube = reader.features(window, axes.dates, where)
+            cube = reader.features(window, axes.dates, where)[:, :, 0]
+            # a pixel that was seen on other days only is in no set: it can teach nothing
+            sets = marks[:, where] * raw_dates.seen(cube, chosen)
             values = {
-                "features": np.ascontiguousarray(cube[:, :, 0].transpose(2, 0, 1)),
+                "features": np.ascontiguousarray(cube.transpose(2, 0, 1)),
                 **_coordinates(window, where),
-                **_per_split("set", strip.splits, marks[:, where]),
+                **_per_split("set", strip.splits, sets),
                 **_per_split("polygon", strip.splits, strip.numbered(rows, cols)[:, where]),
             }
             per_row = where.sum(axis=1)

@@ -1,8 +1,10 @@
 """The samples on disk: NetCDF-4 that xarray opens.
 
-Dimensions (sample, date, band); features int16, uncompressed, in chunks of 512 samples;
+Dimensions (sample, date, band), and letter, of the names of bands;
+features int16, uncompressed, in chunks of 512 samples;
 ``scale`` along band tells the stored value of one unit (no CF scale_factor, which would turn
-all into float64). Samples are ordered by tile, row, column.
+all into float64). Samples are ordered by tile, row, column. The attribute ``dates`` says whether
+the dates are interpolated or raw, which means that some are marked (``nn_bank.stored``).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import netCDF4
 import numpy as np
 
 from .contract import Unit
+from .layout import INVALID, NOT_ACQUIRED
 
 CHUNK = 512
 """Samples of a storage chunk."""
@@ -35,6 +38,14 @@ MEASURED, COPIED, SYNTHETIC = 0, 1, 2
 """Values of the variable `origin`: a pixel of the model's own polygons, a pixel copied from
 another model's, made of measured pixels."""
 ORIGINS = ("measured", "copied", "synthetic")
+RAW, INTERPOLATED = "raw", "interpolated"
+"""Values of the attribute `dates`."""
+ABOUT = {
+    INTERPOLATED: "stored = value * scale(band); -10000 means no data",
+    RAW: f"stored = value * scale(band); all bands of a date are {INVALID} where the pixel is not "
+    f"valid, {NOT_ACQUIRED} where its tile has no product",
+}
+"""What `features` says of itself, by the attribute `dates`."""
 
 
 def split_name(unit: Unit) -> str:
@@ -50,6 +61,8 @@ class Axes:
     bands: tuple[str, ...]
     scales: tuple[float, ...]
     """Stored value of one physical unit, along band."""
+    raw: bool = False
+    """The dates are raw: some of them are marked as invalid or not acquired."""
 
 
 def create(
@@ -81,7 +94,7 @@ def create(
         chunksizes=None if contiguous else chunks,
         fill_value=False,
     )
-    features.long_name = "stored = value * scale(band); -10000 means no data"
+    features.long_name = ABOUT[RAW if axes.raw else INTERPOLATED]
     for name, (kind, about) in columns.items():
         variable = file.createVariable(name, kind, ("sample",), fill_value=False)
         variable.long_name = about
@@ -91,12 +104,18 @@ def create(
 
 
 def _write_axes(file: netCDF4.Dataset, axes: Axes) -> None:
+    file.dates = RAW if axes.raw else INTERPOLATED
     dates = file.createVariable("date", "i4", ("date",), fill_value=False)
     dates.units = f"days since {EPOCH.isoformat()}"
     dates.calendar = "standard"
     dates[:] = np.array([(day - EPOCH).days for day in axes.dates], np.int32)
-    bands = file.createVariable("band", str, ("band",))
-    bands[:] = np.array(axes.bands, object)
+    # letters, not strings of any length: HDF5 crashes on opening a file that holds such strings
+    # after another one was open (Unidata/netcdf4-python#1444, HDFGroup/hdf5#5359)
+    width = max((len(band.encode()) for band in axes.bands), default=1)
+    file.createDimension("letter", width)
+    bands = file.createVariable("band", "S1", ("band", "letter"), fill_value=False)
+    bands._Encoding = "utf-8"
+    bands[:] = np.array(axes.bands, f"U{width}")
     scale = file.createVariable("scale", "f8", ("band",), fill_value=False)
     scale.long_name = "stored value of one unit"
     scale[:] = np.array(axes.scales)
@@ -116,6 +135,7 @@ def read_axes(path: Path) -> Axes:
             dates=tuple(date.fromordinal(EPOCH.toordinal() + day) for day in days),
             bands=tuple(str(band) for band in file["band"][:]),
             scales=tuple(float(scale) for scale in file["scale"][:]),
+            raw=getattr(file, "dates", INTERPOLATED) == RAW,
         )
 
 

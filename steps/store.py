@@ -17,6 +17,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from zipfile import ZipFile
 
 import netCDF4
 import pyogrio
@@ -224,6 +225,12 @@ def _check_model(path: Path) -> None:
         model.keys()
 
 
+def _check_archive(path: Path) -> None:
+    with ZipFile(path) as file:
+        if damaged := file.testzip():
+            raise ValueError(f"its member {damaged} is damaged")
+
+
 def _check_figure(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
@@ -244,6 +251,7 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
     ".sqlite": _check_vector,
     ".gpkg": _check_vector,
     ".safetensors": _check_model,
+    ".skops": _check_archive,
     ".png": _check_figure,
     ".json": lambda path: read_json(path),
     ".xml": _check_xml,

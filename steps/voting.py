@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
+from ..nn_bank.inference import calibrated
 from .contract import Settings
 from .labels import Labels
 
@@ -52,32 +54,56 @@ class Prediction:
         self.probabilities[:, member] = other.probabilities
 
 
-def prediction(known: np.ndarray, labels: Sequence[int], classes: Labels) -> Prediction:
-    """Turn the probabilities of one model into a prediction.
+@dataclass(frozen=True)
+class Said:
+    """What one model states of n pixels."""
+
+    known: np.ndarray
+    """Probabilities, not calibrated: they alone decide labels, float32 (n, class of the model)."""
+    labels: Sequence[int]
+    """Codes of the model's classes, increasing."""
+    temperature: float = 1.0
+    """Divides the logits for confidence and probabilities."""
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """Index of the most probable class, (n,)."""
+        return np.asarray(self.known.argmax(axis=1))
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Code of the most probable class, (n,)."""
+        return np.array(self.labels, np.int64)[self.best]
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """Calibrated probabilities, float32 (n, class of the model)."""
+        return calibrated(self.known, self.temperature)
+
+    @cached_property
+    def sure(self) -> np.ndarray:
+        """Calibrated probability of the most probable class, (n,)."""
+        return np.take_along_axis(self.shares, self.best[:, np.newaxis], axis=1)[:, 0]
+
+
+def prediction(said: Said, classes: Labels) -> Prediction:
+    """Turn what one model states into a prediction.
 
     Parameters
     ----------
-    known : ndarray of float32, (n, class of the model)
-    labels : sequence of int
-        Codes of the model's classes, increasing.
+    said : Said
     classes : Labels
         Classes of the run.
     """
-    codes = np.array(labels, np.int64)
-    best = known.max(axis=1, initial=0)
     return Prediction(
-        codes[known.argmax(axis=1)],
-        np.maximum(np.rint(best * 100), 1).astype(np.uint8),
-        _scaled(_over_all(known, labels, classes)),
+        said.codes,
+        np.maximum(np.rint(said.sure * 100), 1).astype(np.uint8),
+        _scaled(_over_all(said, classes)),
     )
 
 
 def vote(
-    known: Sequence[np.ndarray],
-    labels: Sequence[Sequence[int]],
-    taught: Sequence[int],
-    classes: Labels,
-    undecided: str,
+    models: Sequence[Said], taught: Sequence[int], classes: Labels, undecided: str
 ) -> Prediction:
     """Bring several models together: the class with most votes.
 
@@ -87,33 +113,28 @@ def vote(
 
     Parameters
     ----------
-    known : sequence of ndarray of float32, (n, class of the model)
-        Probabilities of each model.
-    labels : sequence of sequence of int
-        Codes of each model's classes.
+    models : sequence of Said
     taught : sequence of int
         Training samples of each model.
     classes : Labels
     undecided : {"maxConfidence", "learningPriority"}
-        The model that decides where there is a tie: the most confident one, or the one with
-        most training samples; of equals the first.
+        The model that decides where there is a tie: the most confident one before calibration,
+        or the one with most training samples; of equals the first.
     """
-    said = np.stack(
-        [np.array(codes)[p.argmax(axis=1)] for p, codes in zip(known, labels, strict=True)]
-    )
-    sure = np.stack([p.max(axis=1, initial=0) for p in known])
+    said = np.stack([model.codes for model in models])
     votes = np.stack([(said == code).sum(axis=0) for code in classes.codes])
     winner = np.array(classes.codes)[votes.argmax(axis=0)]
     tie = (votes == votes.max(axis=0)).sum(axis=0) > 1
     judge = (
-        sure.argmax(axis=0)
+        np.stack([model.known.max(axis=1, initial=0) for model in models]).argmax(axis=0)
         if undecided == "maxConfidence"
         else np.full(said.shape[1], int(np.argmax(taught)))
     )
     decided = np.take_along_axis(said, judge[np.newaxis], axis=0)[0]
     winner = np.where(tie, decided, winner)
+    sure = np.stack([model.sure for model in models])
     agreed = np.where(said == winner, sure, 1 - sure).mean(axis=0)
-    every = [_over_all(p, codes, classes) for p, codes in zip(known, labels, strict=True)]
+    every = [_over_all(model, classes) for model in models]
     return Prediction(
         winner,
         np.maximum(np.rint(agreed * 100), 1).astype(np.uint8),
@@ -121,10 +142,10 @@ def vote(
     )
 
 
-def _over_all(known: np.ndarray, labels: Sequence[int], classes: Labels) -> np.ndarray:
+def _over_all(said: Said, classes: Labels) -> np.ndarray:
     """Give the probabilities over the classes of the run, float32 (class, n)."""
-    every = np.zeros((len(classes.codes), len(known)), np.float32)
-    every[np.searchsorted(classes.codes, labels)] = known.T
+    every = np.zeros((len(classes.codes), len(said.known)), np.float32)
+    every[np.searchsorted(classes.codes, said.labels)] = said.shares.T
     return every
 
 

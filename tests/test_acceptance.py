@@ -17,8 +17,10 @@ from sklearn.ensemble import RandomForestClassifier
 from i2lc.chain import cli, config
 from i2lc.demo import landscape
 from i2lc.nn_bank import predict
-from i2lc.steps import features, layout, model_file, training
+from i2lc.steps import features, layout, model_file
+from i2lc.steps.learning import process
 from i2lc.steps.tile import TileIndex
+from i2lc.steps.training import OUTPUTS
 
 pytestmark = pytest.mark.chain
 
@@ -112,21 +114,24 @@ def test_shuffled_labels_of_whole_polygons_teach_nothing(demo: Demo, tmp_path: P
 
 def accuracy_of_training(samples: Path, demo: Demo, stem: Path) -> float:
     settings = config.load(demo.root.parent / "run.cfg").steps["training"]
-    order = {
-        "samples": str(samples),
-        "model": f"{stem}.safetensors",
-        "history": f"{stem}.json",
-        "region": "",
-        "fold": 0,
-        "seed": 0,
-        "hyp": 0,
-        "num_workers": 0,
-        "settings": settings.model_dump(mode="json"),
-    }
-    order["settings"]["deep_learning_parameters"]["epochs"] = 10
+    said = settings.model_dump(mode="json")
+    said["deep_learning_parameters"]["epochs"] = 10
+    outputs = {name: f"{stem}_{name}{Path(a.pattern).suffix}" for name, a in OUTPUTS.items()}
+    order = process.Order(
+        samples=str(samples),
+        outputs=outputs,
+        checkpoint=f"{stem}_checkpoint.safetensors",
+        region="",
+        fold=0,
+        seed=0,
+        hyp=0,
+        num_workers=0,
+        gpus=0,
+        settings=said,
+    )
     threads = torch.get_num_threads()
-    training.fit_samples(order)
+    process.train(order)
     torch.set_num_threads(threads)
-    model = model_file.load(Path(order["model"]))
+    model = model_file.load(Path(outputs["model"]))
     said = predict(model.network, demo.features, model.scale).argmax(axis=1)
     return float((np.array(model.card.labels)[said] == demo.labels).mean())

@@ -193,6 +193,7 @@ def test_the_values_of_the_seed_arrive_in_the_settings(tmp_path: Path) -> None:
     assert learning["hyperparameters_solver"] == {
         "batch_size": (4096,),
         "learning_rate": (1e-5,),
+        "weight_decay": (0.0,),
     }
 
 
@@ -228,7 +229,11 @@ def test_defaults_are_those_of_iota2(tmp_path: Path) -> None:
     made = load(tmp_path, minimal())
     learning = made.steps["training"].model_dump()["deep_learning_parameters"]
     solver = learning["hyperparameters_solver"]
-    assert solver == {"batch_size": (1000,), "learning_rate": (1e-5,)}
+    assert solver == {
+        "batch_size": (1000,),
+        "learning_rate": (1e-5,),
+        "weight_decay": (0.0,),
+    }
     assert made.steps["polygons"].model_dump()["ratio"] == 0.5
     assert made.units.number_of_chunks == 50
     assert made.units.features == ("NDVI", "NDWI", "Brightness")
@@ -345,9 +350,9 @@ IN_SECTIONS = {
     ),
     'arg_train : { sample_selection : {\n "strategy.constant.n" : 5 } }': "line 12: unknown key "
     "arg_train.sample_selection.strategy.constant.n; did you mean strategy.constant.nb?",
-    'arg_train : { deep_learning_parameters : {\n dl_name : "ANN" } }': "line 12: "
-    "arg_train.deep_learning_parameters.dl_name: got 'ANN': unknown network ANN; known: "
-    "MLPClassifier",
+    'arg_train : { deep_learning_parameters : {\n dl_name : "Net" } }': "line 12: "
+    "arg_train.deep_learning_parameters.dl_name: got 'Net': unknown network 'Net'; known: ANN, "
+    "LTAEClassifier, MLPClassifier, SimpleSelfAttentionClassifier, TempCNNClassifier",
     "arg_train : { deep_learning_parameters : {\n dl_parameters : { hidden : 5 } } }": "line 12: "
     "arg_train.deep_learning_parameters.dl_parameters: MLPClassifier has no parameter 'hidden'; "
     "known: hidden_sizes",
@@ -355,9 +360,6 @@ IN_SECTIONS = {
         "line 12: arg_train.deep_learning_parameters.dl_parameters: hidden_sizes is 5: a list of "
         "integers of at least 1 is needed, for instance [240, 69, 69]"
     ),
-    "arg_train : { deep_learning_parameters : {\n enable_early_stop : True } }": "line 12: "
-    "arg_train.deep_learning_parameters.enable_early_stop is a parameter of iota2 that i2lc does "
-    "not support yet",
     "arg_train : { deep_learning_parameters : { hyperparameters_solver : {\n learning_rate : []"
     " } } }": "line 12: arg_train.deep_learning_parameters.hyperparameters_solver.learning_rate: "
     "got [], expected a list of numbers with one item or more",
@@ -684,6 +686,7 @@ def test_the_values_behind_a_hash_in_the_template_load_too(tmp_path: Path) -> No
         *("strategy.percent", "strategy.total", "strategy.by", "start_date", "end_date"),
         "strategy.smote",
         *("# field :", "# test_vectors :"),
+        *("# dl_module", "# adaptive_lr", "# loss :", "# model_type"),
     )
     opened = [
         line.replace("# ", "", 1)

@@ -181,3 +181,34 @@ def test_keys_of_samples_resolve_and_load_again(tmp_path: Path, text: str) -> No
 )
 def test_a_mistake_in_sample_augmentation_is_told(tmp_path: Path, line: str, told: str) -> None:
     assert refusal(tmp_path, AUGMENTATION % line).startswith(f"run.cfg, line {told}")
+
+
+AUGMENTED = """\
+ features_from_raw_dates : %s
+ sample_augmentation :
+ {
+  "activate" : %s
+  "strategy" : "%s"
+  "samples.strategy" : "balance"
+ }
+ deep_learning_parameters : { dl_name : "LTAEClassifier" }
+"""
+
+
+@pytest.mark.parametrize("strategy", ["jitter", "smote"])
+def test_raw_dates_are_not_to_be_computed_with(tmp_path: Path, strategy: str) -> None:
+    assert refusal(tmp_path, AUGMENTED % (True, True, strategy)) == (
+        f"run.cfg, line 13: features_from_raw_dates True contradicts sample_augmentation strategy "
+        f"{strategy}, which would make observations of the marks of dates without one: choose "
+        "strategy replicate, or drop one of both"
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "activate", "strategy"),
+    [(True, True, "replicate"), (True, False, "smote"), (False, True, "smote")],
+)
+def test_raw_dates_may_be_copied(tmp_path: Path, raw: bool, activate: bool, strategy: str) -> None:
+    made = load(tmp_path, AUGMENTED % (raw, activate, strategy))
+    for name in ("envelopes", "samples", "augmentation", "classification"):
+        assert made.steps[name].features_from_raw_dates is raw  # type: ignore[attr-defined]

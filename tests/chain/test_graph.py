@@ -18,7 +18,7 @@ from i2lc.steps.contract import Artifact, File, Unit
 
 ALL = [value for value in vars(artifacts).values() if isinstance(value, Artifact)]
 BOTH = Asked(probabilities=True, probability_mosaic=True)
-EVERYTHING = replace(BOTH, regions=True, augmentation=True, folds=True)
+EVERYTHING = replace(BOTH, regions=True, augmentation=True, folds=True, user_networks=True)
 SCORES = Asked(regions=True, augmentation=True, folds=True, maps=False)
 SMALL = Units(
     strips={"T31TCJ": 2, "T31TDJ": 2}, sampled={"T31TCJ": [0], "T31TDJ": [0, 1]}, seeds=2, pairs=3
@@ -187,7 +187,13 @@ def test_each_artifact_that_is_read_is_written_by_one_step(asked: Asked, units: 
 
 
 def test_the_page_of_artifacts_has_none_to_spare() -> None:
-    written = {artifact for step in recipe.land_cover(EVERYTHING) for artifact in step.outputs}
+    estimators = replace(EVERYTHING, scikit=True, cross_validation=True, user_networks=False)
+    made = [
+        *recipe.land_cover(EVERYTHING),
+        *recipe.land_cover(estimators),
+        *recipe.prediction(Asked(given_model=True)),
+    ]
+    written = {artifact for step in made for artifact in step.outputs}
     assert written == set(ALL)
     assert len({artifact.name for artifact in ALL}) == len(ALL)
     assert len({artifact.pattern for artifact in ALL}) == len(ALL)

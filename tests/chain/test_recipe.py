@@ -90,6 +90,30 @@ def test_folds_are_proven_and_reported() -> None:
     assert more(asked) == {}
 
 
+def test_an_estimator_stands_in_place_of_networks() -> None:
+    asked = Asked(scikit=True)
+    start = PLAIN.index("training")
+    assert names(asked) == [*PLAIN[:start], "scikit_training", *PLAIN[start + 2 :]]
+    models = {"-model", "+model of scikit-learn"}
+    assert more(asked) == {"classification": (models, set()), "report": (models, set())}
+    made = step(asked, "scikit_training")
+    assert (made.per, made.resource) == (("region", "fold", "seed"), "training")
+    assert [file.name for file in made.inputs] == ["samples"]
+    assert [file.name for file in made.outputs] == ["model of scikit-learn"]
+    chosen = step(Asked(scikit=True, cross_validation=True), "scikit_training")
+    assert [file.name for file in chosen.outputs] == [
+        "model of scikit-learn",
+        "cross-validation of keywords",
+    ]
+
+
+def test_an_estimator_with_all_else() -> None:
+    asked = Asked(scikit=True, folds=True, maps=False, regions=True, probabilities=True)
+    reads, writes = more(asked)["classification"]
+    assert reads == {"-model", "+model of scikit-learn", "+regions of a tile", "+reference"}
+    assert writes == {"+probabilities of a strip"}
+
+
 def test_scores_alone_need_no_map() -> None:
     asked = Asked(folds=True, maps=False)
     maps = {"tile_maps", "mosaic", "validity", "report"}
@@ -136,7 +160,8 @@ def test_probabilities_change_files_and_no_step(probabilities: bool) -> None:
 
 def test_all_at_once_has_every_step() -> None:
     asked = Asked(regions=True, augmentation=True, folds=True)
-    assert names(asked) == [made.name for made in recipe.STEPS]
+    other = {"scikit_training"}  # in place of the training of networks
+    assert names(asked) == [made.name for made in recipe.STEPS if made.name not in other]
     assert set(more(asked)) == set(more(Asked(regions=True))) | set(more(Asked(augmentation=True)))
 
 
@@ -174,6 +199,21 @@ def test_what_a_configuration_asks_for(
     path = landscape.with_name("asked.cfg")
     path.write_text(text.replace(head, f"{head} {line}\n"))
     assert plan.asked(config.load(path)) == wanted
+
+
+def test_an_estimator_of_a_configuration(landscape: Path) -> None:
+    text = landscape.read_text().replace('dl_name : "MLPClassifier"', "")
+    path = landscape.with_name("scikit.cfg")
+    section = "\nscikit_models_parameters :\n{\n %s\n}\n"
+    forest = 'model_type : "RandomForestClassifier"'
+    path.write_text(text + section % forest)
+    assert plan.asked(config.load(path)) == Asked(scikit=True)
+    path.write_text(
+        text + section % f"{forest}\n cross_validation_parameters : {{ max_depth : [3] }}"
+    )
+    assert plan.asked(config.load(path)) == Asked(scikit=True, cross_validation=True)
+    path.write_text(text + section % "model_type : None")
+    assert plan.asked(config.load(path)) == Asked()
 
 
 def test_probabilities_of_a_configuration(landscape: Path) -> None:

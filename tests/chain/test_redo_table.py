@@ -61,6 +61,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "spatial_resolution": (20.0, CHECK | PIXELS),
     "keep_bands": (("B2", "B3", "B4", "B8", "B11"), PIXELS),
     "features": (("NDVI",), FEATURES),
+    "features_from_raw_dates": (True, CHECK | {"envelopes"} | FEATURES),
     "temporal_resolution": (7, CHECK | {"envelopes"} | FEATURES),
     "start_date": ("20180101", CHECK | {"envelopes"} | FEATURES),
     "end_date": ("20180401", CHECK | {"envelopes"} | FEATURES),
@@ -87,8 +88,28 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     f"{DEEP}.weighted_labels": (True, LEARNING),
     f"{DEEP}.num_workers": (7, NONE),
     f"{DEEP}.torch_threads": (2, LEARNING),
+    f"{DEEP}.dl_module": (None, NONE),  # its content counts, see test_training_sets
+    f"{DEEP}.restart_from_checkpoint": (False, NONE),
+    f"{DEEP}.dataloader_mode": ("full", LEARNING),
+    f"{DEEP}.enable_early_stop": (True, LEARNING),
+    f"{DEEP}.epoch_to_trigger": (2, LEARNING),
+    f"{DEEP}.early_stop_patience": (3, LEARNING),
+    f"{DEEP}.early_stop_tol": (0.1, LEARNING),
+    f"{DEEP}.early_stop_metric": ("oa", LEARNING),
+    f"{DEEP}.additional_statistics_percentage": (0.5, LEARNING),
+    f"{DEEP}.adaptive_lr": ({"patience": 3}, LEARNING),
+    f"{DEEP}.optimizer": ("SGD", LEARNING),
+    f"{DEEP}.one_cycle": (True, LEARNING),
+    f"{DEEP}.loss": ("focal", LEARNING),
+    f"{DEEP}.focal_gamma": (1.0, LEARNING),
+    f"{DEEP}.label_smoothing": (0.1, LEARNING),
+    f"{DEEP}.mixed_precision": (True, LEARNING),
+    f"{SOLVER}.weight_decay": ((0.01,), LEARNING),
     f"{SOLVER}.batch_size": ((77,), LEARNING),
     f"{SOLVER}.learning_rate": ((0.002,), LEARNING),
+    # classification
+    "calibrate": (True, MAPS),
+    "inference_precision": ("bfloat16", MAPS),
     # final rasters
     "compression_algorithm": ("DEFLATE", {"mosaic", "validity"}),
 }
@@ -146,6 +167,21 @@ FULL_TABLE: dict[str, tuple[Any, set[str]]] = {
     "compression_algorithm": ("DEFLATE", {"mosaic", "validity"}),
 }
 """The same for keys that count with regions, folds and synthetic samples, in a run with them."""
+
+
+FOREST = {"scikit_training", *MAPS}
+SCIKIT_TABLE: dict[str, tuple[Any, set[str]]] = {
+    "model_type": ("ExtraTreesClassifier", FOREST),
+    "standardization": (True, FOREST),
+    "cross_validation_parameters": ({"max_depth": [3]}, FOREST),
+    "cross_validation_grouped": (True, FOREST),
+    "cross_validation_folds": (3, FOREST),
+    "estimator_keywords": ({"n_estimators": 7}, FOREST),
+    # what the run of networks has too
+    "random_seed": (9, SPLIT - LEARNING | FOREST),
+    f"{DEEP}.epochs": (5, NONE),
+}
+"""The same for an estimator of scikit-learn in place of networks."""
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +247,28 @@ def before_in_full(full: Config) -> dict[str, str]:
     return digests(full, full.units, full.steps)
 
 
+@pytest.fixture(scope="module")
+def scikit(landscape: Path) -> Config:
+    """Configuration whose keywords are chosen among some."""
+    path = landscape.with_name("scikit.cfg")
+    section = """scikit_models_parameters :
+{
+ model_type : "RandomForestClassifier"
+ n_estimators : 5
+ cross_validation_parameters : { max_depth : [2, 4] }
+}
+"""
+    text = landscape.read_text()
+    assert text.count('dl_name : "MLPClassifier"') == 1
+    path.write_text(text.replace('dl_name : "MLPClassifier"', "") + section)
+    return config.load(path)
+
+
+@pytest.fixture(scope="module")
+def before_of_scikit(scikit: Config) -> dict[str, str]:
+    return digests(scikit, scikit.units, scikit.steps)
+
+
 def digests(made: Config, asked: units.UnitSettings, steps: dict[str, Settings]) -> dict[str, str]:
     """Give the fingerprints of all tasks of a configuration with other settings."""
     built = graph.build(recipe.land_cover(plan.asked(made)), units.plan(asked))
@@ -259,8 +317,19 @@ def test_a_key_redoes_the_steps_of_regions_folds_and_augmentation(
     assert touched(full, before_in_full, key, value) == wanted
 
 
-def test_the_full_run_has_every_step(before_in_full: dict[str, str]) -> None:
-    assert {name.split("/")[0] for name in before_in_full} == {step.name for step in recipe.STEPS}
+@pytest.mark.parametrize("key", SCIKIT_TABLE)
+def test_a_key_redoes_the_steps_of_an_estimator(
+    scikit: Config, before_of_scikit: dict[str, str], key: str
+) -> None:
+    value, wanted = SCIKIT_TABLE[key]
+    assert touched(scikit, before_of_scikit, key, value) == wanted
+
+
+def test_the_full_runs_have_every_step(
+    before_in_full: dict[str, str], before_of_scikit: dict[str, str]
+) -> None:
+    found = {name.split("/")[0] for name in (*before_in_full, *before_of_scikit)}
+    assert found == {step.name for step in recipe.STEPS}
 
 
 @pytest.mark.parametrize("mosaic", [False, True])
@@ -285,4 +354,4 @@ def leaves(models: list[type[BaseModel]]) -> Iterator[str]:
 
 
 def test_the_table_has_every_key() -> None:
-    assert set(leaves([*config.MODELS])) == {*TABLE, *FULL_TABLE}
+    assert set(leaves([*config.MODELS])) == {*TABLE, *FULL_TABLE, *SCIKIT_TABLE}

@@ -359,14 +359,16 @@ def test_locally_more_than_the_machine_is_cut_and_said(tmp_path: Path) -> None:
 
 def test_locally_what_a_block_leaves_out_is_the_share(tmp_path: Path) -> None:
     made = load(tmp_path, "training : { nb_cpu : 2, nb_gpu : 1 }\n")
-    share = Need(1, 3 * GIB, gpus=1)
-    assert resources.local_need(made, "training", share, MACHINE) == (Need(2, 3 * GIB, 1), "")
+    share, machine = Need(1, 3 * GIB), Allocation(4, 8 * GIB, gpus=1)
+    assert resources.local_need(made, "training", share, machine) == (Need(2, 3 * GIB, 1), "")
 
 
 def test_locally_a_share_of_a_gpu_is_not_asked_for(tmp_path: Path) -> None:
     share = Need(1, 3 * GIB, gpus=1)
+    machine = Allocation(4, 8 * GIB, gpus=1)
     made = load(tmp_path, "training : { nb_gpu : 0 }\n")
-    assert resources.local_need(made, "training", share, MACHINE)[0].gpus == 0
+    assert resources.local_need(made, "training", share, machine)[0].gpus == 0
+    assert resources.local_need(made, "classifications", share, machine)[0].gpus == 1
 
 
 def test_locally_equal_sizes_share_a_pool_whatever_the_queue(tmp_path: Path) -> None:

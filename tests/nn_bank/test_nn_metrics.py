@@ -74,7 +74,8 @@ def test_single_class_has_no_kappa():
 
 def test_empty_matrix_is_nan_throughout():
     got = scores(np.zeros((2, 2), int))
-    assert np.isnan([got.oa, got.kappa, got.mean_fscore]).all()
+    assert np.isnan([got.oa, got.kappa, got.mean_fscore, got.mean_precision]).all()
+    assert np.isnan(got.mean_recall)
     assert np.isnan([got.precision, got.recall, got.fscore]).all()
 
 
@@ -95,6 +96,12 @@ def test_perfect_opposite_and_huge():
 def test_scores_refuses(matrix, message):
     with pytest.raises(ValueError, match=message):
         scores(matrix)
+
+
+def test_means_are_over_classes_that_were_predicted_and_that_are_there():
+    got = scores([[3, 1, 0], [0, 0, 0], [2, 0, 0]])  # class 1 without reference, 2 not predicted
+    assert got.mean_precision == pytest.approx((3 / 5 + 0) / 2)
+    assert got.mean_recall == pytest.approx((3 / 4 + 0) / 2)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=60))

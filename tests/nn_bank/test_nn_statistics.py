@@ -96,6 +96,41 @@ def test_neither_cut_nor_order_of_blocks_is_seen(features, cuts, random):
     assert same(summary_of(features), merged.summary(SCALE))
 
 
+@given(
+    arrays(np.int16, st.tuples(st.integers(1, 12), st.just(2), st.just(2))),
+    arrays(np.int8, st.tuples(st.just(12), st.just(2)), elements=st.integers(0, 2)),
+    st.integers(0, 12),
+)
+def test_raw_dates_leave_out_what_is_not_valid(features, validity, cut):
+    features[np.isin(features, (-10000, -20000))] = 1
+    validity = validity[: len(features)]
+    features[validity == 1], features[validity == 2] = -10000, -20000
+    got, rest = Statistics(2, 2, raw=True), Statistics(2, 2, raw=True)
+    got.update(features[:cut])
+    rest.update(features[cut:])
+    got.merge(rest)
+    found = got.summary(SCALE)
+    assert found.count == len(features)
+    for feature in range(4):
+        values = features[validity[:, feature // 2] == 0, feature // 2, feature % 2]
+        physical = values / float(SCALE[feature % 2])
+        row = [getattr(found, name)[feature] for name in ("min", "max", "mean", "var")]
+        if not len(values):
+            assert np.isnan(row).all()
+            continue
+        expected = [physical.min(), physical.max(), physical.mean(), physical.var()]
+        np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_none_for_a_feature_without_value():
+    statistics = Statistics(2, 1, raw=True)
+    statistics.update(np.array([[[5], [-10000]]], np.int16))
+    row = {"min": [5, None], "max": [5, None], "mean": [5, None], "var": [0, None]}
+    assert statistics.summary([1]).as_dict() == row
+    with pytest.raises(ValueError, match="raw dates do not add to those of interpolated"):
+        statistics.merge(Statistics(2, 1))
+
+
 def test_refusals():
     statistics = Statistics(3, 2)
     with pytest.raises(TaskError, match="the training set is empty"):

@@ -1,59 +1,29 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from nn_toys import DATES, QUICK, SCALE, fitted, network_for, none, toy, weights_of
 from torch import nn
 
-from i2lc.errors import ConfigError, TaskError
+from i2lc.errors import TaskError
 from i2lc.nn_bank import (
     CRITERIA,
     Epoch,
     FitOptions,
+    Iota2NeuralNetwork,
     Samples,
-    Statistics,
     build,
     class_weights,
+    confusion,
     fit,
     predict,
+    scores,
 )
-from i2lc.nn_bank.training import _Choice
-
-SCALE = np.array([10000, 1000], np.float32)
-DATES = 4
-QUICK = FitOptions(epochs=3, batch_size=32, learning_rate=1e-3)
-
-
-def toy(count, seed, classes=3):
-    """Classes of different level and season, with noise; separable."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, classes, count)
-    season = np.sin(np.arange(DATES) + labels[:, None] * 2.0)[:, :, None] * SCALE * 0.3
-    noise = rng.normal(0, 0.05, (count, DATES, 2)) * SCALE
-    return Samples(np.rint(season + noise).astype(np.int16), labels, SCALE)
-
-
-def network_for(training, classes=3, seed=0):
-    statistics = Statistics(DATES, 2)
-    statistics.update(training.features)
-    network = build("MLPClassifier", DATES, 2, classes, {}, seed=seed)
-    network.set_statistics(statistics.summary(SCALE))
-    return network
-
-
-def fitted(options=QUICK, training=None, validation=None):
-    training = training or toy(301, 0)
-    network = network_for(training)
-    result = fit(network, training, toy(100, 1) if validation is None else validation, options)
-    return network, result
-
-
-def weights_of(network):
-    return {name: tensor.numpy().tobytes() for name, tensor in network.state_dict().items()}
-
-
-def none():
-    return toy(0, 0)
+from i2lc.nn_bank.choice import Choice
+from i2lc.nn_bank.loaders import MemoryBatches
+from i2lc.nn_bank.stored import INVALID, NOT_ACQUIRED
 
 
 def test_learns_a_separable_set():
@@ -61,7 +31,7 @@ def test_learns_a_separable_set():
     network = network_for(training)
     options = FitOptions(epochs=30, batch_size=64, learning_rate=3e-3, criterion="oa")
     seen = []
-    result = fit(network, training, validation, options, seen.append)
+    result = fit(network, training, validation, options, log=lambda epoch, _: seen.append(epoch))
     assert result.history == tuple(seen)
     assert [epoch.number for epoch in seen] == list(range(1, 31))
     assert result.chosen.value > 0.95
@@ -84,7 +54,8 @@ def test_every_criterion_keeps_its_best_epoch():
         assert result.best[name].value == max(values)
     assert result.criterion == "loss"
     assert result.chosen is result.best["loss"]
-    assert all(torch.equal(network.state_dict()[k], v) for k, v in result.chosen.state.items())
+    kept = {name: tensor.numpy().tobytes() for name, tensor in result.chosen.state.items()}
+    assert weights_of(network) == kept
 
 
 def test_choice_against_a_hand_made_history():
@@ -95,16 +66,16 @@ def test_choice_against_a_hand_made_history():
         (3.0, 2.0, 0.6, nan, 0.4),
         (3.0, 2.5, 0.2, -0.4, 0.3),
     ]
-    choice, network = _Choice(), build("MLPClassifier", 1, 1, 2, {})
+    choice, network = Choice(), build("MLPClassifier", 1, 1, 2, {})
     history = tuple(Epoch(i, *row) for i, row in enumerate(rows, start=1))
     for epoch in history:
         with torch.no_grad():
-            network.input_mean.fill_(epoch.number)
+            network.days.fill_(epoch.number)
         choice.see(epoch, network)
     result = choice.settle(history, "kappa", empty=False)
     epochs = {name: best.epoch for name, best in result.best.items()}
     assert epochs == {"loss": 2, "oa": 2, "kappa": 4, "fscore": 1, "train_loss": 3}
-    assert all(best.state["input_mean"].item() == best.epoch for best in result.best.values())
+    assert all(best.state["days"].item() == best.epoch for best in result.best.values())
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -175,11 +146,6 @@ def test_train_loss_of_one_batch_is_the_mean_cross_entropy():
     assert result.history[0].train_loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_class_weights_of_the_seed():
-    assert class_weights(np.repeat([0, 1], [80, 20]), 2).tolist() == [1.25, 5]
-    assert class_weights(np.repeat([0, 2], [80, 20]), 3).tolist() == [1.25, 0, 5]
-
-
 def test_weighted_labels_enter_the_loss():
     training, validation = toy(50, 0), toy(30, 1)
     network = network_for(training)
@@ -245,26 +211,8 @@ def test_diverged_loss_names_epoch_batch_and_rate():
 
 
 def test_diverged_at_the_last_batch_is_seen_in_validation():
-    with pytest.raises(TaskError, match="on the validation set after epoch 1"):
+    with pytest.raises(TaskError, match="in the validation after epoch 1, batch 1"):
         fitted(FitOptions(epochs=3, batch_size=500, learning_rate=1e30))
-
-
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ({"epochs": 0}, "epochs is 0: at least 1"),
-        ({"batch_size": 0}, "batch_size is 0: at least 1"),
-        ({"num_workers": -1}, "num_workers is -1: at least 0"),
-        ({"threads": 0}, "threads is 0: at least 1"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0: it must be above 0"),
-        ({"learning_rate": math.inf}, "learning_rate is inf"),
-        ({"criterion": "f1"}, "criterion 'f1'; known: loss, fscore, oa, kappa"),
-        ({"device": "cuda"}, "device 'cuda' is not in this version; known: cpu"),
-    ],
-)
-def test_options_are_checked(option, message):
-    with pytest.raises(ConfigError, match=message):
-        FitOptions(**option)
 
 
 def test_scores_do_not_depend_on_the_training_batch():
@@ -273,3 +221,83 @@ def test_scores_do_not_depend_on_the_training_batch():
     options = [FitOptions(epochs=1, batch_size=b, learning_rate=1e-30) for b in (40, 7)]
     losses = {fit(network, training, validation, o).history[0].validation_loss for o in options}
     assert len(losses) == 1
+
+
+class Raw(Iota2NeuralNetwork):
+    """Reads raw dates; with `imputes`, it replaces those that are not valid."""
+
+    def __init__(self, imputes):
+        super().__init__(DATES, 2, 3)
+        self.imputes = imputes
+        self.layer = nn.Linear(DATES * 2, 3)
+        self.met = []
+
+    def _forward(self, x, validity):
+        self.met.append(sorted(set(validity.flatten().tolist())))
+        return self.layer((self.normalised(x) if self.imputes else x).flatten(1))
+
+
+def raw_samples(count, seed, marked):
+    plain = toy(count, seed)
+    features = plain.features.copy()
+    features[marked, 1] = INVALID
+    features[marked, 3] = NOT_ACQUIRED
+    return Samples(features, plain.labels, SCALE, raw=True)
+
+
+def test_network_of_raw_dates_gets_their_validity():
+    network = Raw(imputes=True)
+    marked = raw_samples(60, 0, slice(0, 5))
+    result = fit(network, marked, marked, FitOptions(epochs=2, batch_size=60))
+    assert network.met == [[0, 1, 2]] * 4
+    assert math.isfinite(result.history[-1].validation_loss)
+
+
+@pytest.mark.parametrize("batch_size", [20, 60])
+def test_nan_in_x_is_named_with_the_way_out(batch_size):
+    training = raw_samples(60, 0, [7])  # two dates of two bands
+    first = next(
+        number
+        for number, (stored, _) in enumerate(
+            MemoryBatches(training, batch_size, 0, 0).epoch(1), start=1
+        )
+        if (stored == INVALID).any()
+    )
+    with pytest.raises(TaskError) as caught:
+        fit(Raw(imputes=False), training, none(), FitOptions(epochs=1, batch_size=batch_size))
+    assert str(caught.value) == (
+        f"the loss is nan in epoch 1, batch {first}, at a learning rate of 1e-05: 4 values of the "
+        "batch are nan, dates without a valid observation; the network's _forward must replace "
+        "them, for instance by self.nans_imputation"
+    )
+
+
+def test_mixed_precision_learns_and_validates_in_float32():
+    options = FitOptions(epochs=15, batch_size=32, learning_rate=3e-3, mixed_precision=True)
+    network, result = fitted(options)
+    plain, _ = fitted(replace(options, mixed_precision=False))
+    assert result.history[-1].oa > 0.95
+    assert weights_of(network) != weights_of(plain)
+    assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
+    x, labels = toy(100, 1).batch(slice(None))
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(network(x), labels).item()
+    assert result.chosen.value == pytest.approx(expected, rel=1e-5)
+
+
+def test_progress_counts_down():
+    seen = []
+    fitted(QUICK, log=lambda _, progress: seen.append(progress))
+    assert len(seen) == 3
+    assert all(p.samples_per_second * p.seconds >= 301 for p in seen)
+    assert seen[0].seconds_left == pytest.approx(2 * seen[0].seconds)
+    assert seen[2].seconds_left == 0
+
+
+def test_precision_and_recall_of_an_epoch():
+    network, result = fitted(FitOptions(epochs=1, batch_size=64))
+    found = predict(network, toy(100, 1).features, SCALE).argmax(axis=1)
+    got = scores(confusion(toy(100, 1).labels, found, 3))
+    assert result.history[0].precision == got.mean_precision
+    assert result.history[0].recall == got.mean_recall
+    assert result.history[0].learning_rate == 1e-5

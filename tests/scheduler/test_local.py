@@ -51,6 +51,29 @@ def test_room(place: LocalPlace, need: Need, running: dict[Need, int], room: boo
     assert place.room(need, running) is room
 
 
+ON_GPU, ON_TWO = Need(1, GIB, gpus=1), Need(1, GIB, gpus=2)
+
+
+@pytest.mark.parametrize(
+    ("need", "running", "room"),
+    [
+        (ON_GPU, {ONE: 5}, True),
+        (ON_GPU, {ON_GPU: 2, ONE: 1}, True),
+        (ON_GPU, {ON_GPU: 3}, False),
+        (ON_GPU, {ON_TWO: 1}, True),
+        (ON_TWO, {ON_TWO: 1}, False),
+        (ON_TWO, {ON_GPU: 1}, True),
+        (ONE, {ON_GPU: 3}, True),  # no GPU is left, and it needs none
+    ],
+)
+def test_tasks_on_gpus_have_one_each(
+    tmp_path: Path, need: Need, running: dict[Need, int], room: bool
+) -> None:
+    place = LocalPlace(Allocation(8, 32 * GIB, gpus=3), 6, lambda need: {}, tmp_path)
+    assert place.room(need, running) is room
+    assert [place.most(each) for each in (ONE, ON_GPU, ON_TWO)] == [6, 3, 1]
+
+
 def test_idle_workers_do_not_pile_up(place: LocalPlace) -> None:
     assert not place.crowded({ONE: 6, FOUR: 2})
     assert not place.crowded({ONE: 38})

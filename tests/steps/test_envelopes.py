@@ -216,6 +216,23 @@ def test_the_dates_run_over_all_tiles(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, ["2018-01-01", "2018-01-03", "2018-02-12"]),
+        ({"temporal_resolution": 3}, ["2018-01-01", "2018-01-03", "2018-02-12"]),
+        ({"start_date": "20180103"}, ["2018-01-03", "2018-02-12"]),
+        ({"start_date": "20180102", "end_date": "20180211"}, ["2018-01-03"]),
+    ],
+)
+def test_raw_dates_are_the_days_of_all_tiles(tmp_path, keys, expected):
+    indexes = [index_of("T31TCJ", 0, 0, (2, 2)), index_of("T31TDJ", 0, 1, (2, 2))]
+    views = {index.tile: np.ones((2, 2)) for index in indexes}
+    draw(tmp_path, indexes, views, features_from_raw_dates=True, **keys)
+    days = [day.isoformat() for day in load_dates(tmp_path / DATE_GRID.path(Unit()))]
+    assert days == expected
+
+
+@pytest.mark.parametrize(
     ("zone", "corners", "order"),
     [  # upper left corners of real tiles: 100 km apart, 109.8 km wide
         (

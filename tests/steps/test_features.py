@@ -14,7 +14,8 @@ from scipy.ndimage import binary_erosion
 
 from i2lc.demo import landscape
 from i2lc.errors import InputError
-from i2lc.steps import features, grid
+from i2lc.nn_bank import stored
+from i2lc.steps import grid, layout, open_files, raw_dates
 from i2lc.steps.features import FeatureReader
 from i2lc.steps.layout import FeatureSettings, Layout
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
@@ -133,7 +134,7 @@ def test_where_gives_the_pixels_of_the_full_window(land, wholes, share, threads)
 
 
 def test_few_open_files_change_no_bit(land, wholes, monkeypatch):
-    monkeypatch.setattr(features, "open_file_room", lambda: 2)
+    monkeypatch.setattr(open_files, "room", lambda: 2)
     _, cube, _ = wholes["utm"]
     with opened(land) as reader:
         for _ in range(2):
@@ -313,6 +314,137 @@ def test_a_target_is_a_window_of_the_dates(land, wholes):
     with opened(land, **LATTICES["lambert"]) as reader:
         found = reader.features(reader.index.grid, TARGETS[2:3])
     np.testing.assert_array_equal(found, cube[2:3])
+
+
+# --- raw dates ------------------------------------------------------------------------------
+
+
+def raw_days(reader, foreign=(date(2018, 1, 1), date(2018, 7, 1), date(2018, 12, 31))):
+    """The days of the products and some of another tile."""
+    own = {product.day for product in reader.index.products}
+    assert own.isdisjoint(foreign)
+    return tuple(sorted(own.union(foreign)))
+
+
+@pytest.fixture(scope="module")
+def raws(land):
+    """For each lattice an open reader, its days and the features of the tile."""
+    found = {}
+    for name, keys in LATTICES.items():
+        reader = opened(land, features_from_raw_dates=True, **keys)
+        days = raw_days(reader)
+        found[name] = (reader, days, reader.features(reader.index.grid, days))
+    yield found
+    for reader, _, _ in found.values():
+        reader.__exit__(None, None, None)
+
+
+def test_the_marks_are_those_that_networks_read():
+    assert (layout.INVALID, layout.NOT_ACQUIRED) == (stored.INVALID, stored.NOT_ACQUIRED)
+    assert SENTINEL2.nodata == layout.INVALID
+
+
+def test_raw_bands_of_the_own_grid_are_the_pixels_of_the_files(raws):
+    reader, days, cube = raws["utm"]
+    products = reader.index.products
+    files = [(p.day, clear(p), {b: read(p.bands[b]) for b in ("B2", "B8")}) for p in products]
+    for row, col in np.random.default_rng(0).integers(0, 64, (60, 2)).tolist():
+        for band, place in (("B2", 0), ("B8", 6)):
+            expected = []
+            for day in days:
+                there = [(mask, values) for own, mask, values in files if own == day]
+                valid = [int(v[band][row, col]) for mask, v in there if mask[row, col]]
+                expected.append(valid[0] if valid else (-10000 if there else -20000))
+            assert cube[:, place, row, col].tolist() == expected
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_raw_dates_are_the_observations_and_their_indices(raws, name):
+    reader, days, cube = raws[name]
+    values, valid, own = reader.observe(reader.index.grid)
+    places = [days.index(date.fromordinal(day)) for day in own.tolist()]
+    foreign = sorted(set(range(len(days))) - set(places))
+    assert len(foreign) == 3
+    assert (cube[foreign] == -20000).all()
+    np.testing.assert_array_equal(
+        cube[places][:, :10], np.where(valid[:, None], np.maximum(values, -9999), -10000)
+    )
+    assert (cube[places][:, 10:].transpose(0, 2, 3, 1)[~valid] == -10000).all()
+    assert 0.1 < valid.mean() < 0.9
+    pixels = cube[places].transpose(0, 2, 3, 1)[valid].astype(np.float64)
+    assert pixels.min() > -10000
+    b4, b8, b11 = pixels[:, 2], pixels[:, 6], pixels[:, 8]
+    for place, above, below in ((10, b8 - b4, b8 + b4), (11, b11 - b8, b11 + b8)):
+        ratio = 1000 * np.divide(above, below, where=below != 0, out=0 * above)
+        assert np.abs(pixels[:, place] - np.clip(ratio, -1000, 1000)).max() <= 0.5 + 1e-9
+    brightness = np.minimum(np.sqrt((pixels[:, :10] ** 2).sum(axis=1)), 32767)
+    assert np.abs(pixels[:, 12] - brightness).max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("name", ["utm", "lambert", "lambert_20m"])
+@settings(max_examples=8, deadline=None)
+@given(st.data())
+def test_raw_features_of_a_window_do_not_depend_on_the_cut(raws, name, data):
+    reader, days, cube = raws[name]
+    height, width = reader.index.grid.shape
+    row, col = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    rows = slice(row, data.draw(st.integers(row + 1, height)))
+    cols = slice(col, data.draw(st.integers(col + 1, width)))
+    some = slice(data.draw(st.integers(0, len(days) - 1)), None)
+    found = reader.features(grid.crop(reader.index.grid, rows, cols), days[some])
+    np.testing.assert_array_equal(found, cube[some, :, rows, cols])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("share", [0, 0.02, 1])
+def test_neither_threads_nor_where_change_raw_features(land, raws, share, threads):
+    _, days, cube = raws["lambert"]
+    where = np.random.default_rng(3).random(cube.shape[2:]) < share
+    keys = {"features_from_raw_dates": True, **LATTICES["lambert"]}
+    with opened(land, threads, **keys) as reader:
+        found = reader.features(reader.index.grid, days, where)
+    np.testing.assert_array_equal(found[:, :, 0], cube[:, :, where])
+
+
+def test_products_beyond_the_dates_are_not_read(land, raws):
+    _, days, cube = raws["utm"]
+    with opened(land, features_from_raw_dates=True) as reader:
+        found = reader.features(reader.index.grid, days[-3:])
+        opened_days = {path.parent.name[11:19] for path in reader._files}
+    np.testing.assert_array_equal(found, cube[-3:])
+    own = {p.day.strftime("%Y%m%d") for p in reader.index.products if p.day in days[-3:]}
+    assert {name for name in opened_days if name.isdigit()} == own != set()
+
+
+@pytest.mark.parametrize("chosen", [None, 0, 5])
+def test_a_tile_without_a_product_on_any_date_is_not_acquired(raws, chosen):
+    reader, _, cube = raws["utm"]
+    where = None
+    if chosen is not None:
+        where = np.zeros(cube.shape[2:], bool)
+        where.flat[:chosen] = True
+    found = reader.features(reader.index.grid, (date(2018, 1, 1), date(2018, 7, 1)), where)
+    assert found.shape == (2, 13, *(cube.shape[2:] if chosen is None else (1, chosen)))
+    assert (found == -20000).all()
+    assert not raw_dates.seen(found, reader.layout).any()
+
+
+def test_a_raw_pixel_is_seen_where_one_of_its_dates_is_valid(raws, wholes):
+    reader, _, cube = raws["lambert"]
+    views = reader.views(reader.index.grid)
+    assert (views == 0).any()
+    np.testing.assert_array_equal(raw_dates.seen(cube, reader.layout), views > 0)
+    plain, interpolated_cube, _ = wholes["lambert"]
+    np.testing.assert_array_equal(raw_dates.seen(interpolated_cube, plain.layout), views > 0)
+
+
+def test_no_observation_is_stored_as_a_mark():
+    """Resampling may undershoot both marks."""
+    values = np.array([[-32768, -20000, -10001, -10000, -9999, 0, 32767, 5]], np.int16)
+    valid = np.array([True] * 7 + [False])
+    out = np.empty_like(values)
+    raw_dates.put(values[:, None], valid[None], out[:, None])
+    assert out.tolist() == [[-9999, -9999, -9999, -9999, -9999, 0, 32767, -10000]]
 
 
 # --- a coarser lattice ----------------------------------------------------------------------

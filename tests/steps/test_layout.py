@@ -97,6 +97,25 @@ def test_dates_of_the_features(keys, expected):
     assert [day.isoformat() for day in date_grid(DAYS, of(**keys))] == expected
 
 
+def test_raw_dates_are_the_days_of_the_products():
+    raw = of(features_from_raw_dates=True, temporal_resolution=400)
+    assert date_grid([*DAYS, *DAYS], raw) == tuple(sorted(set(DAYS)))
+    first, last = (day.strftime("%Y%m%d") for day in (min(DAYS), max(DAYS)))
+    only = of(features_from_raw_dates=True, start_date=last)
+    assert date_grid(DAYS, only) == (max(DAYS),)
+    only = of(features_from_raw_dates=True, end_date=first)
+    assert date_grid(DAYS, only) == (min(DAYS),)
+    with pytest.raises(InputError, match="they would run from 2018-01-06 to 2018-01-07; the prod"):
+        date_grid(
+            DAYS, of(features_from_raw_dates=True, start_date="20180106", end_date="20180107")
+        )
+
+
+def test_the_layout_says_whether_dates_are_raw():
+    assert not Layout.of(of()).raw
+    assert Layout.of(of(features_from_raw_dates=True)).raw
+
+
 def test_a_start_behind_the_last_day_leaves_no_date():
     with pytest.raises(InputError, match="from 2018-02-04 to 2018-02-03"):
         date_grid(DAYS, of(start_date="20180204"))

@@ -149,6 +149,7 @@ def test_a_model_gets_the_samples_of_its_polygons_in_its_fold_and_seed(tmp_path)
             "region": "east",
             "fold": 2,
             "seed": 1,
+            "dates": "interpolated",
         }
         assert file["origin"].attrs["flag_meanings"] == "measured copied synthetic"
         assert file["origin"].attrs["flag_values"].tolist() == [0, 1, 2]

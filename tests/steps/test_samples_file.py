@@ -1,6 +1,7 @@
 """Samples on disk, from selected pixels of strips to one file a seed."""
 
 import tracemalloc
+from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
 
@@ -76,6 +77,34 @@ def test_xarray_opens_the_file_as_it_was_written(tmp_path):
         assert found["set"].attrs["flag_meanings"] == "training validation"
         assert found["set"].attrs["flag_values"].tolist() == [1, 2]
         assert (found.attrs["crs"], found.attrs["seed"]) == ("EPSG:2154", 4)
+    assert samples_file.read_axes(path) == AXES
+
+
+@pytest.mark.parametrize(
+    ("raw", "dates", "about"),
+    [
+        (False, "interpolated", "stored = value * scale(band); -10000 means no data"),
+        (
+            True,
+            "raw",
+            "stored = value * scale(band); all bands of a date are -10000 where the pixel is not "
+            "valid, -20000 where its tile has no product",
+        ),
+    ],
+)
+def test_a_file_tells_what_its_dates_are(tmp_path, raw, dates, about):
+    axes = replace(AXES, raw=raw)
+    samples_file.create(tmp_path / "a.nc", axes, 3, {}).close()
+    assert samples_file.read_axes(tmp_path / "a.nc") == axes
+    with xr.open_dataset(tmp_path / "a.nc") as found:
+        assert found.attrs["dates"] == dates
+        assert found["features"].attrs["long_name"] == about
+
+
+def test_a_file_that_does_not_tell_has_interpolated_dates(tmp_path):
+    path = tmp_path / "a.nc"
+    with samples_file.create(path, replace(AXES, raw=True), 3, {}) as file:
+        file.delncattr("dates")
     assert samples_file.read_axes(path) == AXES
 
 
@@ -169,7 +198,7 @@ def chosen(land, tmp_path_factory):
     return root, keys, indexes, marks, numbers
 
 
-def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
+def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES, **more):
     """Run both steps; give the paths of the parts and of the samples by seed."""
     root, keys, _, _, _ = chosen
     strips = [Unit(tile=tile, strip=strip) for tile in tiles for strip in range(chunks)]
@@ -178,7 +207,7 @@ def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES):
         samples.extract(
             Job(
                 unit=unit,
-                settings=samples.Settings(number_of_chunks=chunks, **keys),
+                settings=samples.Settings(number_of_chunks=chunks, **keys, **more),
                 root=root,
                 inputs=(
                     File(TILE_INDEX, Unit(tile=unit.tile)),
@@ -241,6 +270,7 @@ def test_samples_are_the_features_of_the_selected_pixels_by_tile_row_and_column(
                 "region": "1",
                 "fold": 0,
                 "seed": seed,
+                "dates": "interpolated",
             }
             assert not (found["features"] == -10000).any()
         assert samples_file.read_axes(path).bands == ("B4", "B8", "NDVI")
@@ -331,6 +361,54 @@ def test_nothing_selected_is_an_error(tmp_path):
     with pytest.raises(TaskError, match="the model, seed 0: no training sample"):
         merge_samples.merge(job)
     assert not (tmp_path / SAMPLES.path(seed)).exists()
+
+
+@pytest.fixture
+def raw(chosen, monkeypatch):
+    """The run folder with the second half of the raw days of both tiles for dates."""
+    root, _, indexes, _, _ = chosen
+    days = sorted({product.day for index in indexes.values() for product in index.products})
+    path = root / DATE_GRID.path(Unit())
+    before = path.read_bytes()
+    save_dates(path, days[len(days) // 2 :])
+    yield days[len(days) // 2 :]
+    path.write_bytes(before)
+
+
+def test_raw_samples_are_marked_where_there_is_no_observation(chosen, raw):
+    """A pixel seen before the dates alone is no sample of any set."""
+    _, keys, indexes, marks, _ = chosen
+    _, paths = extracted(chosen, 3, features_from_raw_dates=True)
+    layout = Layout.of(FeatureSettings(s2_path=".", features_from_raw_dates=True, **keys))
+    dropped = 0
+    for seed, path in zip(SEEDS, paths, strict=True):
+        expected = []
+        for tile in TILES:
+            index, mark = indexes[tile], marks[tile, seed]
+            with features.FeatureReader(index, layout) as reader:
+                cube = reader.features(index.grid, raw)
+            own = {product.day for product in index.products}
+            foreign = [place for place, day in enumerate(raw) if day not in own]
+            assert 0 < len(foreign) < len(raw)
+            selected = cube[:, :, mark != 0].transpose(2, 0, 1)
+            assert ((selected == -20000).all(axis=(0, 2)).nonzero()[0] == foreign).all()
+            useful = (selected[:, :, 0] > -10000).any(axis=1)
+            dropped += int((~useful).sum())
+            expected.append(selected[useful])
+        with xr.open_dataset(path) as found:
+            np.testing.assert_array_equal(found["features"], np.concatenate(expected))
+            assert (found["features"] == -10000).any()
+        assert samples_file.read_axes(path).raw
+        assert samples_file.read_axes(path).dates == tuple(raw)
+    assert dropped > 0
+
+
+@pytest.mark.parametrize(("chunks", "cpus", "ram"), [(1, 2, 2**31), (17, 1, 2**20)])
+def test_nothing_but_the_pixels_decides_raw_samples(chosen, raw, chunks, cpus, ram):
+    _, paths = extracted(chosen, 3, features_from_raw_dates=True)
+    before = [path.read_bytes() for path in paths]
+    _, paths = extracted(chosen, chunks, cpus=cpus, ram=ram, features_from_raw_dates=True)
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_pixels_lie_in_the_polygon_raster(chosen):

@@ -5,7 +5,7 @@ import pytest
 
 from i2lc.steps import voting
 from i2lc.steps.labels import Label, Labels
-from i2lc.steps.voting import Prediction
+from i2lc.steps.voting import Prediction, Said
 
 CLASSES = Labels(tuple(Label(code, str(code), f"c{code}", (0, 0, 0)) for code in (3, 7, 300)))
 CODES = (3, 7, 300)
@@ -17,17 +17,17 @@ def shares(*rows):
 
 
 def voted(*models, labels=None, taught=None, undecided="maxConfidence"):
-    return voting.vote(
-        models,
-        labels or [CODES] * len(models),
-        taught or [100] * len(models),
-        CLASSES,
-        undecided,
-    )
+    labels = labels or [CODES] * len(models)
+    said = [Said(known, codes) for known, codes in zip(models, labels, strict=True)]
+    return voting.vote(said, taught or [100] * len(models), CLASSES, undecided)
+
+
+def alone(known, codes=CODES, temperature=1.0):
+    return voting.prediction(Said(known, codes, temperature), CLASSES)
 
 
 def test_one_model():
-    said = voting.prediction(shares([0.2, 0.5, 0.3], [0.9, 0.1, 0]), CODES, CLASSES)
+    said = alone(shares([0.2, 0.5, 0.3], [0.9, 0.1, 0]), CODES)
     assert said.labels.tolist() == [7, 3]
     assert (said.confidence.tolist(), said.confidence.dtype) == ([50, 90], np.uint8)
     assert said.probabilities.dtype == np.uint16
@@ -35,13 +35,13 @@ def test_one_model():
 
 
 def test_a_class_that_the_model_lacks_has_probability_zero():
-    said = voting.prediction(shares([0.25, 0.75]), (3, 300), CLASSES)
+    said = alone(shares([0.25, 0.75]), (3, 300))
     assert said.labels.tolist() == [300]
     assert said.probabilities.tolist() == [[250], [0], [750]]
 
 
 def test_a_labelled_pixel_has_a_confidence_of_one_percent_at_least():
-    assert voting.prediction(shares([0.001, 0.002, 0]), CODES, CLASSES).confidence.tolist() == [1]
+    assert alone(shares([0.001, 0.002, 0]), CODES).confidence.tolist() == [1]
     low = shares([0.34, 0.33, 0.33])
     other = shares([0, 1, 0])
     # class 3 has two votes of certainty, so that the third, sure of 7, leaves 1 - 1 = 0
@@ -106,10 +106,10 @@ def test_each_pixel_is_voted_on_alone():
     three = shares([0.6, 0, 0.4], [0, 0.5, 0.5], [0, 1, 0])
     together = voted(one, two, three)
     for pixel in range(3):
-        alone = voted(*(model[pixel : pixel + 1] for model in (one, two, three)))
-        assert alone.labels[0] == together.labels[pixel]
-        assert alone.confidence[0] == together.confidence[pixel]
-        assert alone.probabilities[:, 0].tolist() == together.probabilities[:, pixel].tolist()
+        apart = voted(*(model[pixel : pixel + 1] for model in (one, two, three)))
+        assert apart.labels[0] == together.labels[pixel]
+        assert apart.confidence[0] == together.confidence[pixel]
+        assert apart.probabilities[:, 0].tolist() == together.probabilities[:, pixel].tolist()
     assert together.labels.tolist() == [3, 7, 7]  # the last one: three classes, the surest says 7
 
 
@@ -126,7 +126,7 @@ def test_a_vote_on_no_pixel():
     said = voted(np.zeros((0, 3), np.float32), np.zeros((0, 2), np.float32), labels=[CODES, (3, 7)])
     assert (said.labels.shape, said.confidence.shape) == ((0,), (0,))
     assert said.probabilities.shape == (3, 0)
-    one = voting.prediction(np.zeros((0, 3), np.float32), CODES, CLASSES)
+    one = alone(np.zeros((0, 3), np.float32), CODES)
     assert (one.labels.shape, one.probabilities.shape) == ((0,), (3, 0))
 
 
@@ -137,8 +137,26 @@ def test_predictions_of_regions_are_put_together():
     assert not said.probabilities.any()
     said.put(
         np.array([False, True, True]),
-        voting.prediction(shares([0, 1, 0], [0.25, 0, 0.75]), CODES, CLASSES),
+        alone(shares([0, 1, 0], [0.25, 0, 0.75]), CODES),
     )
     assert said.labels.tolist() == [0, 7, 300]
     assert said.confidence.tolist() == [0, 100, 75]
     assert said.probabilities.tolist() == [[0, 0, 250], [0, 1000, 0], [0, 0, 750]]
+
+
+def test_a_temperature_moves_confidence_and_probabilities_and_no_label():
+    known = shares([0.2, 0.5, 0.3], [0.5, 0.5, 0])
+    plain, said = alone(known), alone(known, temperature=2.0)
+    assert said.labels.tolist() == plain.labels.tolist() == [7, 3]
+    roots = np.sqrt([0.2, 0.5, 0.3])
+    assert said.confidence.tolist() == [round(100 * roots[1] / roots.sum()), 50]
+    assert said.probabilities[:, 0].tolist() == np.rint(1000 * roots / roots.sum()).tolist()
+    near = shares([0.33333334, 0.3333333, 0.33333336])
+    assert alone(near, temperature=50.0).labels.tolist() == alone(near).labels.tolist() == [300]
+
+
+def test_the_judge_of_a_tie_is_the_model_that_was_most_sure_before_calibration():
+    models = [Said(TIE[0], CODES, 0.1), Said(TIE[1], CODES, 1.0)]
+    said = voting.vote(models, [1, 1], CLASSES, "maxConfidence")
+    assert models[0].sure[0] > models[1].sure[0]
+    assert said.labels.tolist() == [7]

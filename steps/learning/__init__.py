@@ -1,0 +1,1 @@
+"""Training of networks: settings, samples on disk, checkpoints, the process, its figures."""

@@ -1,0 +1,1 @@
+"""Estimators of scikit-learn in place of a network: settings, training, files."""
