@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,10 +163,21 @@ def test_a_restart_reuses_and_a_keyword_trains_again(
     before = digests(root)
     ended = run_here(config, root, "-restart")
     assert ended.status == 0
-    assert "scikit_training: 1 reused" in ended.text.replace("all 1 reused", "1 reused"), ended.text
+    reused = re.search(r"restart: (\d+) tasks reused, 0 to do", ended.text)
+    assert reused, ended.text
+    assert digests(root) == before
     config.write_text(config.read_text().replace("n_estimators : 40", "n_estimators : 41"))
     ended = run_here(config, root, "-restart")
     assert ended.status == 0
+    redone = {
+        "scikit_training": 1,
+        "classification": 3,
+        **dict.fromkeys(("tile_maps", "mosaic", "confusion", "report"), 1),
+    }
+    left = int(reused[1]) - sum(redone.values())
+    assert f"restart: {left} tasks reused, {sum(redone.values())} to do" in ended.text
+    for step, count in redone.items():
+        assert f"{step}: {count} of {count} tasks done" in ended.text
     after = digests(root)
     changed = {name for name in before if after[name] != before[name]}
     assert "model/model_1_seed_0.skops" in changed

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-
 from ...nn_bank import calibration, devices, inference, registry, user_networks
 from ...nn_bank import training as loop
 from ...nn_bank.base import Iota2NeuralNetwork

@@ -1,5 +1,6 @@
 """The section scikit_models_parameters of a configuration file: with file and line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from conftest import tiny
 
 from i2lc.chain import config
 from i2lc.errors import ConfigError
+from i2lc.steps.scikit.estimators import ESTIMATORS
 
 FOREST = 'model_type : "RandomForestClassifier"'
 
@@ -153,6 +155,22 @@ def test_keywords_without_an_estimator(plain):
         "scikit.cfg, line 3: scikit_models_parameters.n_estimators: belongs to an estimator: give "
         "model_type (RandomForestClassifier, "
     )
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "scikit-learn.md"
+EXAMPLES = re.findall(
+    r"^```\nscikit_models_parameters :\n\{\n(.*?)\}\n```", PAGE.read_text(), re.S | re.M
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_page_load(plain, example):
+    assert loaded(plain, example).steps["scikit_training"].estimator_keywords
+
+
+def test_the_page_has_an_example_of_each_estimator():
+    named = {name for example in EXAMPLES for name in re.findall(r'model_type : "(\w+)"', example)}
+    assert named == set(ESTIMATORS)
 
 
 def test_a_section_that_is_none(plain, tmp_path):
