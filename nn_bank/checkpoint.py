@@ -87,11 +87,7 @@ def restore(checkpoint: Checkpoint, state: State) -> tuple[Choice, tuple[Epoch, 
     )
     state.schedule.load(dict(meta["schedule"]))
     devices.set_random_states(_below(RANDOM, tensors))
-    states = {b["epoch"]: _below(f"{BEST}/{b['epoch']}", tensors) for b in meta["best"].values()}
-    best = {
-        name: Best(b["epoch"], b["value"], states[b["epoch"]]) for name, b in meta["best"].items()
-    }
-    return Choice(best), tuple(Epoch(**epoch) for epoch in meta["history"])
+    return Choice(_best(checkpoint)), _history(checkpoint)
 
 
 def misfit(checkpoint: Checkpoint, state: State, options: FitOptions) -> str:
