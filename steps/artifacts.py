@@ -18,6 +18,12 @@ MODEL_DATES = Artifact(
     "dates of the model", "features/model_dates.json", "those of a given model, in the run's year"
 )
 
+EXTERNAL = Artifact(
+    "external features",
+    "features/external_features.json",
+    "functions of the user, their labels, scales and cost",
+)
+
 REGION_MAP = Artifact(
     "regions of a tile", "shapeRegion/{tile}_regions.tif", "number of the region, 0 outside, uint16"
 )
@@ -211,3 +217,12 @@ SUSPICIOUS = Artifact(
 SUSPICIOUS_STYLE = Artifact(
     "style of the suspicious polygons", "final/suspicious_polygons.qml", "for QGIS"
 )
+
+
+def user_module(name: str) -> Artifact:
+    """Give the artifact of the copy of a file of the user's functions."""
+    return Artifact(
+        f"functions of {name}",
+        f"model/external_features/{name}",
+        "copy of the file, as the features were computed with it",
+    )

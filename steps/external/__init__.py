@@ -1,0 +1,1 @@
+"""Features by functions of the user's own: `external_features`."""
