@@ -17,6 +17,7 @@ from types import ModuleType
 import rasterio
 
 from . import (
+    bench_external,
     bench_features,
     bench_gapfill,
     bench_ground_truth,
@@ -33,6 +34,7 @@ MODULES = (
     bench_gapfill,
     bench_resample,
     bench_features,
+    bench_external,
     bench_ground_truth,
     bench_plan,
     bench_tasks,

@@ -11,8 +11,15 @@ from distributed.scheduler import KilledWorker
 
 from ..errors import I2lcError
 from ..scheduler.drive import Progress, Stop
-from ..steps import check_inputs
-from ..steps.artifacts import CONFIDENCE, FOLDS_TEXT, INPUT_REPORT, MAP, RESULTS_TEXT
+from ..steps import check_external, check_inputs, features_mosaic
+from ..steps.artifacts import (
+    CONFIDENCE,
+    EXTERNAL_REPORT,
+    FOLDS_TEXT,
+    INPUT_REPORT,
+    MAP,
+    RESULTS_TEXT,
+)
 from . import ledger, output, reuse
 from .arguments import WRONG
 from .decision import Verdict
@@ -25,7 +32,10 @@ from .work import Work
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 """Exit states, beside WRONG: all is well; a task failed; stopped by a signal."""
-
+REPORTS = {"inputs": INPUT_REPORT, "external features": EXTERNAL_REPORT}
+"""What is checked -> the report of it."""
+CHECKS = (check_inputs.STEP.name, check_external.STEP.name)
+"""Steps whose refusal means that what the user wrote is wrong."""
 
 GO_ON = "what is done stays done; when the cause is mended, go on with"
 
@@ -88,8 +98,9 @@ class Ending:
         say(f"{len(self.progress.done)} tasks done in {seconds:.0f} s; products in {root}")
         for path in _headlines(self.work.plan):
             say(f"- {root / path}")
-        if told := _warnings(root):
-            say(f"warnings about the inputs: {told}, see {root / INPUT_REPORT.pattern}")
+        for what, report in REPORTS.items():
+            if told := _warnings(root / report.pattern):
+                say(f"warnings about the {what}: {told}, see {root / report.pattern}")
         return OK
 
     def _broken_off(self) -> int:
@@ -107,7 +118,7 @@ class Ending:
         say(f"{GO_ON}\n  {again(self.work)}")
         if self.stop.by_user:
             return INTERRUPTED
-        wrong_input = step == check_inputs.STEP.name and isinstance(failure, Outcome)
+        wrong_input = step in CHECKS and isinstance(failure, Outcome)
         return WRONG if wrong_input and failure.kind == "InputError" else FAILED
 
 
@@ -135,10 +146,10 @@ def again(work: Work) -> str:
     return shlex.join([*words, "-restart"])
 
 
-def _warnings(root: Path) -> int:
-    """Count the warnings of the check of the inputs."""
+def _warnings(report: Path) -> int:
+    """Count the warnings of a check."""
     try:
-        text = (root / INPUT_REPORT.pattern).read_text(encoding="utf-8")
+        text = report.read_text(encoding="utf-8")
     except OSError:
         return 0
     blocks = (block.splitlines() for block in text.split("\n\n"))
@@ -148,4 +159,15 @@ def _warnings(root: Path) -> int:
 def _headlines(plan: Plan) -> list[str]:
     """Give the paths of the products that a user looks at first."""
     first = {MAP, CONFIDENCE, RESULTS_TEXT, FOLDS_TEXT}
-    return [file.path for task in plan.tasks for file in task.outputs if file.artifact in first]
+    return [
+        _product(file.path)
+        for task in plan.tasks
+        for file in task.outputs
+        if file.artifact in first or task.step.name == features_mosaic.STEP.name
+    ]
+
+
+def _product(path: str) -> str:
+    """Give the path that a user opens: a store of Zarr is a folder."""
+    folder, _, name = path.rpartition("/")
+    return folder if name.startswith(".") else path

@@ -25,7 +25,12 @@ UNIONS = (Union, UnionType)
 
 
 def wanted(info: FieldInfo) -> str:
-    """Say what a key expects: `a number above 0 and below 1`."""
+    """Say what a key expects: `a number above 0 and below 1`.
+
+    A field whose type would be hard to read says it itself: `json_schema_extra`, "expects".
+    """
+    if isinstance(info.json_schema_extra, dict) and "expects" in info.json_schema_extra:
+        return str(info.json_schema_extra["expects"])
     told = _kind(info.annotation)
     value = told.removesuffix(OR_NONE)
     return value + _bounds(info.metadata) + told[len(value) :]

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ..steps import ownership
+from ..steps import ownership, store
 from ..steps.ownership import LOCK, TEMPORARY, Claim
 from . import lock
 
 
 def remove(root: Path, folders: Iterable[str], run_id: str) -> int:
-    """Remove what dead runs left half written; give how many files.
+    """Remove what dead runs left half written; give how many files and folders.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def remove(root: Path, folders: Iterable[str], run_id: str) -> int:
     dead = [path for path in found if not path.name.startswith(own)]
     for path in [*dead, *_of_locks(root)]:
         with suppress(OSError):
-            path.unlink()
+            store.discard(path)
     return len(dead)
 
 
@@ -43,7 +43,7 @@ def _of_locks(root: Path) -> list[Path]:
 
 
 def remove_own(root: Path, folders: Iterable[str], run_id: str) -> int:
-    """Remove what killed tries of this run left half written; give how many files.
+    """Remove what killed tries of this run left half written; give how many files and folders.
 
     Parameters
     ----------
@@ -59,5 +59,5 @@ def remove_own(root: Path, folders: Iterable[str], run_id: str) -> int:
     found = [path for folder in set(folders) for path in (root / folder).glob(pattern)]
     for path in found:
         with suppress(OSError):
-            path.unlink()
+            store.discard(path)
     return len(found)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..steps import augmentation, check_inputs, check_tiles, scikit_training
+from ..steps import (
+    augmentation,
+    check_external,
+    check_inputs,
+    check_tiles,
+    features_map,
+    given_model,
+    input_report,
+    models,
+    scikit_training,
+)
 from ..steps.contract import Step
+from ..steps.external.settings import ExternalSettings
+from ..steps.features_product import MapSettings, Product
 from . import graph as graphs
 from . import recipe, selection, units
 from .config import Config
@@ -55,7 +67,7 @@ def steps_of(config: Config, options: Options) -> tuple[tuple[Step, ...], tuple[
     """Give all steps of the chain and those that run."""
     run = config.run
     wanted = asked(config)
-    steps = recipe.prediction(wanted) if wanted.given_model else recipe.land_cover(wanted)
+    steps = recipe.steps_of(wanted)
     running = selection.chosen(
         steps, run.first_step, run.last_step, options.starting_step, options.ending_step
     )
@@ -65,15 +77,20 @@ def steps_of(config: Config, options: Options) -> tuple[tuple[Step, ...], tuple[
 def asked(config: Config) -> recipe.Asked:
     """Say which steps a configuration asks for."""
     run, units_ = config.run, config.units
-    if not isinstance(units_, units.UnitSettings):
-        return recipe.Asked(
-            probabilities=run.enable_probability_map,
-            probability_mosaic=run.generate_final_probability_map,
-            given_model=True,
-        )
-    return recipe.Asked(
+    common = recipe.Asked(
         probabilities=run.enable_probability_map,
         probability_mosaic=run.generate_final_probability_map,
+        external=_external(config),
+    )
+    if given_model.STEP.name in config.steps:
+        return replace(common, given_model=True, scikit=_given_estimator(config))
+    common = replace(common, features_map=_features_map(config))
+    if not isinstance(units_, units.UnitSettings):
+        return recipe.Asked(
+            external=common.external, features_map=common.features_map, classification=False
+        )
+    return replace(
+        common,
         regions=units_.region_path is not None,
         augmentation=_augments(config),
         user_networks=units_.module is not None,
@@ -82,6 +99,31 @@ def asked(config: Config) -> recipe.Asked:
         folds=units_.folds is not None,
         maps=units_.folds is None or units_.folds.output == "maps",
     )
+
+
+def _given_estimator(config: Config) -> bool:
+    """Tell whether the given model is one of scikit-learn."""
+    settings = config.steps[given_model.STEP.name]
+    assert isinstance(settings, given_model.Settings)
+    return settings.model.suffix == models.SCIKIT
+
+
+def _external(config: Config) -> tuple[str, ...] | None:
+    """Name the files of the user's functions; None where no function is called."""
+    settings = config.steps.get(check_external.STEP.name)
+    external = settings.external_features if isinstance(settings, ExternalSettings) else None
+    if external is None or not external.calls:
+        return None
+    return tuple(path.name for path in external.module)
+
+
+def _features_map(config: Config) -> Product | None:
+    """Give the map of the features, in the form that is asked for; None without its builder."""
+    if not config.run.maps_features:
+        return None
+    settings = config.steps[features_map.STEP.name]
+    assert isinstance(settings, MapSettings)
+    return settings.product
 
 
 def _augments(config: Config) -> bool:
@@ -119,8 +161,8 @@ def refuse_problems(config: Config) -> None:
     settings = config.steps[check_inputs.STEP.name]
     if isinstance(settings, check_tiles.Settings):
         if settings.check_inputs:
-            check_tiles.refuse(check_tiles.problems(settings))
+            input_report.refuse(check_tiles.problems(settings))
         return
     assert isinstance(settings, check_inputs.Settings)
     if settings.check_inputs:
-        check_inputs.refuse(check_inputs.problems(settings))
+        input_report.refuse(check_inputs.problems(settings))

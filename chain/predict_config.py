@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..steps import classification, given_model, models, other_year, store, tile_checks
-from ..steps.contract import Settings
+from ..steps import (
+    check_external,
+    classification,
+    given_model,
+    models,
+    other_year,
+    store,
+    tile_checks,
+)
+from ..steps.contract import Settings, Step
 from ..steps.layout import ROLES, date_grid
 from ..steps.model_file import Card
-from . import names, recipe, syntax
+from . import names, predict_external, recipe, sections, syntax
 from .config import Config, parts
 from .plain_data import Place
 from .syntax import Document
@@ -42,6 +50,9 @@ SECTION = {
     "start_date": "sentinel_2",
     "end_date": "sentinel_2",
     "keep_bands": "sentinel_2",
+    "padding_size_x": predict_external.MANAGING,
+    "padding_size_y": predict_external.MANAGING,
+    "fill_missing_dates": predict_external.MANAGING,
 }
 """Key -> section in which the command line puts it."""
 NO_FILE = Path("command line")
@@ -89,9 +100,16 @@ def load(
         All that is wrong with the settings, or with the model for them.
     """
     card = models.read_card(model)
-    document, warnings = _document(card, file, given)
-    kinds: list[type[Settings]] = [TileUnits, *(step.settings for step in recipe.PREDICTION)]
-    run, made, values = parts(document, kinds, {"model": model.absolute()})
+    document, warnings = _document(model, card, file, given)
+    kinds: list[type[Settings]] = [
+        TileUnits,
+        *(_settings_of(step, card) for step in recipe.PREDICTION),
+    ]
+    run, made, values = parts(
+        document,
+        kinds,
+        {"model": model.absolute(), "expected": card.external, **_estimator_of(model, card)},
+    )
     units, *steps = made
     config = Prediction(
         path=file or model,
@@ -104,13 +122,32 @@ def load(
         words=tuple(words),
     )
     _check_output(config.run.output_path, model)
+    predict_external.refuse_missing_rasters(model, values, config.units.list_tile)
     given_model.check(model, card, config.steps[given_model.STEP.name])  # type: ignore[arg-type]
-    models.load(model, config.steps[classification.STEP.name].module)  # type: ignore[attr-defined]
+    _check_model(model, config.steps[classification.STEP.name])  # type: ignore[arg-type]
     return config
 
 
+def _estimator_of(model: Path, card: Card) -> dict[str, Any]:
+    """Say that an estimator of scikit-learn makes the map, where one does."""
+    return {"model_type": card.network if model.suffix == models.SCIKIT else None}
+
+
+def _check_model(model: Path, settings: classification.Settings) -> None:
+    """Refuse a model that does not load, or cannot do what is asked."""
+    use = models.Use(settings.inference_precision, calibrate=settings.calibrate)
+    models.check(models.load(model, settings.module), use)
+
+
+def _settings_of(step: Step, card: Card) -> type[Settings]:
+    """Give the model of a step's settings, with what a card says of the functions."""
+    if step is check_external.STEP and card.external is not None:
+        return check_external.GivenSettings
+    return step.settings
+
+
 def _document(
-    card: Card, file: Path | None, given: Mapping[str, Any]
+    model: Path, card: Card, file: Path | None, given: Mapping[str, Any]
 ) -> tuple[Document, list[str]]:
     """Join the file with the command line; without a file the model says what its features are."""
     if file is None:
@@ -119,15 +156,19 @@ def _document(
         given = {**_features_of(card), **given}
     else:
         document, warnings = names.modernise(syntax.read(file))
-    given = {**given, "deep_learning_parameters": _network_of(card, document, given)}
-    return _overlaid(document, given), warnings
+    named = predict_external.keys_of(model, card.record, document, given)
+    plain = {key: value for key, value in given.items() if key not in predict_external.NAMED}
+    network = _network_of(card, document, given)
+    every = {**plain, **named, "deep_learning_parameters": network}
+    return _overlaid(document, every), warnings
 
 
 def _features_of(card: Card) -> dict[str, Any]:
-    indices = [name for name in card.bands if name in ROLES or name == "Brightness"]
+    bands = given_model.own_bands(card)
+    indices = [name for name in bands if name in ROLES or name == "Brightness"]
     step = other_year.step_of(card)
     return {
-        "keep_bands": [name for name in card.bands if name not in indices],
+        "keep_bands": [name for name in bands if name not in indices],
         "features": indices,
         **({"temporal_resolution": step} if step else {}),
     }
@@ -147,19 +188,21 @@ def _network_of(card: Card, document: Document, given: Mapping[str, Any]) -> dic
 
 def _overlaid(document: Document, given: Mapping[str, Any]) -> Document:
     """Put values of the command line in the place of those of the file, in all its sections."""
+    gone = {*given, *predict_external.DECIDED}
     data: dict[str, Any] = {
-        name: {key: value for key, value in content.items() if key not in given}
+        name: {key: value for key, value in content.items() if key not in gone}
         if isinstance(content, dict)
         else content
         for name, content in document.data.items()
+        if name not in gone
     }
     for key, value in given.items():
         if key in SECTION:
             data.setdefault(SECTION[key], {})[key] = value
+        elif key in sections.WHOLE:
+            data[key] = value
     positions: dict[tuple[str, ...], Place] = {
-        place: found
-        for place, found in document.positions.items()
-        if len(place) < 2 or place[1] not in given
+        place: found for place, found in document.positions.items() if not gone & set(place[:2])
     }
     return Document(document.path, data, positions)
 

@@ -27,6 +27,11 @@ KEYS: dict[str, tuple[str, dict[str, Any]]] = {
     "nomenclature_path": ("class names, one `name:label` a line", {"type": Path}),
     "color_table": ("class colors, one `label R G B` a line", {"type": Path}),
     "dl_module": ("file of the user's networks, where the model is one", {"type": Path}),
+    "external_features": (
+        "files of the user's functions, where the model has features of such",
+        {"type": Path, "nargs": "+", "metavar": "FILE"},
+    ),
+    "exogeneous_data": ("raster of the user's for those functions", {"type": Path}),
     "inference_precision": ("float32 or bfloat16", {}),
     "calibrate": ("calibrated confidence and probabilities", {"action": "store_true"}),
     "enable_probability_map": ("probabilities of each tile", {"action": "store_true"}),
@@ -43,7 +48,7 @@ def parser() -> Parser:
         prog="i2lc predict",
         description="Make the map of other tiles, or of another year, by a trained model.",
     )
-    made.add_argument("model", type=Path, metavar="MODEL", help="model file, .safetensors")
+    made.add_argument("model", type=Path, metavar="MODEL", help="file: .safetensors, .skops")
     made.option("config", type=Path, metavar="FILE", help="configuration; options come first")
     made.option("out", dest="output_path", type=Path, metavar="DIR", help="folder of all outputs")
     for name, (text, how) in KEYS.items():
@@ -87,11 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def keys_of(options: argparse.Namespace) -> dict[str, Any]:
     """Give the keys that the command line sets; a relative path starts in the current folder."""
     found = {key: getattr(options, key) for key in ("output_path", *KEYS)}
-    return {
-        key: str(value.absolute()) if isinstance(value, Path) else value
-        for key, value in found.items()
-        if value is not None
-    }
+    return {key: _absolute(value) for key, value in found.items() if value is not None}
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_absolute(one) for one in value]
+    return str(value.absolute()) if isinstance(value, Path) else value
 
 
 def words_of(options: argparse.Namespace) -> Iterator[str]:
@@ -102,7 +109,7 @@ def words_of(options: argparse.Namespace) -> Iterator[str]:
     for key, value in keys_of(options).items():
         yield "-out" if key == "output_path" else f"-{key}"
         if value is not True:
-            yield str(value)
+            yield from map(str, value if isinstance(value, list) else [value])
 
 
 def told(config: Prediction) -> Iterator[str]:
@@ -111,6 +118,9 @@ def told(config: Prediction) -> Iterator[str]:
     yield f"{config.model}: {card.network}, {len(card.labels)} classes, {len(card.dates)} dates"
     if region := card.training.get("region"):
         yield f"it is the model of region {region}: here it is applied everywhere"
+    if record := card.record:
+        files = f" (functions of {', '.join(record.modules)})" if record.modules else ""
+        yield f"external features: {', '.join((*record.series, *record.statics))}{files}"
     dates = predict_config.dates(config)
     if dates and dates != card.dates:
         first, last = card.dates[0], card.dates[-1]

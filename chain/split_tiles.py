@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.config and given.tiles:
         made.error("-tiles chooses tiles of -grid; with -config list_tile does")
     config = configs.load(given.config) if given.config else None
-    field = given.field or (config.given["data_field"] if config else None)
+    field = given.field or (config.given.get("data_field") if config else None)
     if not field:
         made.error("-dataField FIELD is needed, the field of the class")
     asked = Asked(given.truth, field, given.out, _ending(given))

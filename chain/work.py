@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..steps.contract import Step
 from . import ledger
@@ -39,6 +39,7 @@ class Work:
 
     @property
     def folders(self) -> set[str]:
-        """Folders in which tasks write, relative to the output folder, and that itself."""
+        """Folders in which tasks write, relative to the output folder, those that hold them too."""
         tasks = self.plan.graph.tasks.values()
-        return {"", *(posixpath.dirname(file.path) for task in tasks for file in task.outputs)}
+        own = {posixpath.dirname(file.path) for task in tasks for file in task.outputs}
+        return own | {str(place) for path in own for place in PurePosixPath(path).parents} | {""}

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from i2lc.chain import config, kinds
+from i2lc.chain import kinds, sections
 
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """\
@@ -27,14 +27,20 @@ in the folder of the file. A key that stands in two sections (`ratio`, `split_gr
 `folds`) may be given in either, or in both with the same value. Whatever is not listed here is
 an error.
 """
+OTHERS = "any other key"
+"""Stands for the keys that a section leaves to a library."""
 
 
 def page() -> str:
     """Give the text of the page."""
-    models = config.fields()
+    models, free = sections.fields(), sections.free()
     parts = [HEAD]
-    for section, keys in config.SECTIONS.items():
-        parts.append(_table(section, {key: models[key] for key in keys}))
+    for section, keys in sections.SECTIONS.items():
+        if section in sections.WHOLE:
+            parts += _nested(section, models[section])
+            continue
+        rows = {f"`{key}`": models[key] for key in keys}
+        parts.append(_table(section, rows | ({OTHERS: free[section]} if section in free else {})))
         for key in keys:
             parts += _nested(f"{section}.{key}", models[key])
     return "\n".join(parts)
@@ -45,7 +51,8 @@ def _nested(name: str, info: FieldInfo) -> Iterator[str]:
     model = kinds.nested(info) or kinds.item(info)
     if model is None:
         return
-    yield _table(name, {inner.alias or key: inner for key, inner in model.model_fields.items()})
+    rows = {f"`{inner.alias or key}`": inner for key, inner in model.model_fields.items()}
+    yield _table(name, rows)
     for key, inner in model.model_fields.items():
         yield from _nested(f"{name}.{key}", inner)
 
@@ -53,7 +60,9 @@ def _nested(name: str, info: FieldInfo) -> Iterator[str]:
 def _table(name: str, keys: dict[str, FieldInfo]) -> str:
     lines = [f"## {name}", "", "| key | default | expects | meaning |", "|---|---|---|---|"]
     for key, info in keys.items():
-        cells = (f"`{key}`", _default(info), kinds.wanted(info), info.description or "")
+        others = key == OTHERS
+        default, expects = ("", "") if others else (_default(info), kinds.wanted(info))
+        cells = (key, default, expects, info.description or "")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

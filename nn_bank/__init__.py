@@ -14,6 +14,7 @@ In the order in which a sample meets them:
 `self_attention`    `SimpleSelfAttentionClassifier`, one block of self-attention
 `tempcnn`           `TempCNNClassifier`, convolutions along time
 `layers`            what several of them share
+`user_code`         a user's Python file, run as a module of its own
 `user_networks`     networks of a user's Python file
 `registry`          from a name and its parameters to a network
 `sources`           where labelled samples come from, block by block

@@ -17,8 +17,8 @@ class Converter:
 
     def __init__(self, source: Source, device: str) -> None:
         self._device = device
-        self._scale = torch.tensor(source.scale, device=device)
-        self._raw = source.raw
+        self._scale = torch.tensor(source.scale, device=device).repeat(source.shape[0])
+        self._raw, self._gaps = source.raw, source.gaps
         self._buffer = torch.empty((0, *source.shape), device=device)
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -27,16 +27,17 @@ class Converter:
         if len(self._buffer) < len(stored):
             self._buffer = torch.empty(stored.shape, device=self._device)
         out = self._buffer[: len(stored)]
-        x, validity = physical(stored, self._scale, raw=self._raw, out=out)
+        x, validity = physical(stored, self._scale, raw=self._raw, gaps=self._gaps, out=out)
         return x, validity, labels
+
+    def missing(self, x: Tensor, validity: Tensor | None) -> Tensor | None:
+        """Count the nan in converted samples; None where none can be."""
+        if self._gaps:
+            return x.isnan().count_nonzero()
+        return None if validity is None else validity.count_nonzero() * x.shape[-1]
 
 
 def logits_of(network: Iota2NeuralNetwork, x: Tensor, validity: Tensor | None) -> Tensor:
     """Give the logits (sample, class) of converted samples."""
     logits: Tensor = network(x, validity)
     return logits
-
-
-def missing(validity: Tensor | None, x: Tensor) -> Tensor | None:
-    """Count the nan in x; None where the dates are interpolated and none can be."""
-    return None if validity is None else validity.count_nonzero() * x.shape[-1]

@@ -36,8 +36,8 @@ class EarlyStop:
     patience: int = 10
     """Epochs in a row without improvement that end the training."""
     tol: float = 0.01
-    """Least change that is an improvement: log10 of the ratio for losses (called dB), the
-    difference for scores."""
+    """Least change that is an improvement: log10 of the ratio for losses (iota2 says dB; it is
+    a tenth of a dB in the figure of the losses), the difference for scores."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metric", ALIASES.get(self.metric, self.metric))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from ..errors import TaskError
 from .base import Iota2NeuralNetwork
+from .registry import NETWORKS
 from .sources import Source
 from .stored import physical
 
@@ -58,7 +61,7 @@ def predict(
     batch_size : int, optional
         Rows of a forward pass; by default `batch_of` the device.
     **how
-        raw, precision and device, as of `predict_all`.
+        raw, gaps, precision and device, as of `predict_all`.
 
     Returns
     -------
@@ -80,6 +83,7 @@ def predict_all(
     batch_size: int | None = None,
     *,
     raw: bool = False,
+    gaps: bool = False,
     precision: Precision = "float32",
     device: str = "cpu",
 ) -> list[NDArray[np.float32]]:
@@ -91,13 +95,21 @@ def predict_all(
     ----------
     raw : bool
         The dates are raw (`stored`): the networks get NaN and the validity of each date.
+    gaps : bool
+        Single values may be missing (`stored`): the networks get NaN.
     precision : {"float32", "bfloat16"}
         Type of number of the matrix products (torch.autocast); the softmax is float32.
     device : {"cpu", "cuda"}
         Where the networks run; they lie where they lay before afterwards.
+
+    Raises
+    ------
+    TaskError
+        A network does not replace NaN, and states nan.
     """
+    meaning = _Meaning(scale, raw, gaps)
     found = [np.empty((len(features), network.nb_class), np.float32) for network in networks]
-    for rows, every in _passes(networks, features, scale, batch_size, raw, precision, device):
+    for rows, every in _passes(networks, features, meaning, batch_size, precision, device):
         for logits_, probabilities in zip(every, found, strict=True):
             probabilities[rows] = torch.softmax(logits_, dim=1).cpu().numpy()
     return found
@@ -112,33 +124,53 @@ def logits(
 ) -> NDArray[np.float32]:
     """Give the logits of all samples of a source, in its order, float32 (sample, class)."""
     found = [np.zeros((0, network.nb_class), np.float32)]
+    meaning = _Meaning(source.scale, source.raw, source.gaps)
     for block in range(source.blocks):
         features, _ = source.read(block)
-        passes = _passes([network], features, source.scale, None, source.raw, precision, device)
+        passes = _passes([network], features, meaning, None, precision, device)
         found += [one.cpu().numpy() for _, (one,) in passes]
     return np.concatenate(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Meaning:
+    """What stored values mean (`stored`)."""
+
+    scale: NDArray[np.float32]
+    raw: bool
+    gaps: bool
 
 
 def _passes(
     networks: Sequence[Iota2NeuralNetwork],
     features: NDArray[np.int16],
-    scale: NDArray[np.float32],
+    meaning: _Meaning,
     batch_size: int | None,
-    raw: bool,
     precision: Precision,
     device: str,
 ) -> Iterator[tuple[slice, list[Tensor]]]:
     """Yield rows and the logits of each network for them, float32 (row, class), batch by batch."""
     for network in networks:
-        _check(network, features, scale)
+        _check(network, features, meaning.scale)
+    # A network of the user's may work in place: it gets x of its own where others read it too.
+    kept = [len(networks) == 1 or type(network) in NETWORKS.values() for network in networks]
     with ExitStack() as stack:
         for network in networks:
             stack.enter_context(_evaluating(network, device))
         size = batch_size or batch_of(device)
-        for start, count, given in _padded(features, scale, size, raw, device):
+        for start, count, given in _padded(features, meaning, size, device):
             with torch.inference_mode(), _SteadyLinear(), _numbers(precision, device):
-                every = [network(*given)[:count].float() for network in networks]
+                every = [
+                    network(*(given if keeps else _copied(given)))[:count].float()
+                    for network, keeps in zip(networks, kept, strict=True)
+                ]
+            if meaning.raw or meaning.gaps:
+                _refuse_nan(networks, every)
             yield slice(start, start + count), every
+
+
+def _copied(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(one.clone() for one in given)
 
 
 def batch_of(device: str) -> int:
@@ -171,31 +203,44 @@ def calibrated(probabilities: NDArray[np.float32], temperature: float) -> NDArra
 
 def _padded(
     features: NDArray[np.int16],
-    scale: NDArray[np.float32],
+    meaning: _Meaning,
     batch_size: int,
-    raw: bool,
     device: str,
 ) -> Iterator[tuple[int, int, tuple[Tensor, ...]]]:
     """Yield (first row, rows, what a network gets); the buffers are refilled each time."""
     dates, bands = features.shape[1:]
-    stored = torch.zeros((batch_size, dates, bands), dtype=torch.int16)
-    x = torch.zeros(stored.shape, device=device)
-    divisor = torch.tensor(scale, device=device)
-    if not raw:  # one long axis: the division is twice as fast as along 13 bands, the same bits
-        divisor = divisor.repeat(dates)
+    stored = torch.empty((batch_size, dates, bands), dtype=torch.int16)
+    x = torch.empty(stored.shape, device=device)
+    divisor = torch.tensor(meaning.scale, device=device).repeat(dates)
     for start in range(0, len(features), batch_size):
         rows = features[start : start + batch_size]
-        stored.numpy()[: len(rows)] = rows
-        stored[len(rows) :] = 0
-        here = stored.to(device)
-        if raw:
-            filled, validity = physical(here, divisor, raw=True, out=x)
-            assert validity is not None
-            yield start, len(rows), (filled, validity)
-        else:
-            long = (batch_size, 1, dates * bands)
-            physical(here.view(long), divisor, out=x.view(long))
-            yield start, len(rows), (x,)
+        here = torch.from_numpy(rows) if _is_whole(rows, batch_size) else _filled(stored, rows)
+        filled, validity = physical(
+            here.to(device), divisor, raw=meaning.raw, gaps=meaning.gaps, out=x
+        )
+        yield start, len(rows), (filled,) if validity is None else (filled, validity)
+
+
+def _is_whole(rows: NDArray[np.int16], batch_size: int) -> bool:
+    """Tell whether rows are a batch as they lie in memory, and torch takes them without a word."""
+    return len(rows) == batch_size and rows.flags.carray
+
+
+def _filled(stored: Tensor, rows: NDArray[np.int16]) -> Tensor:
+    """Fill a batch with rows, and up with zeros."""
+    stored.numpy()[: len(rows)] = rows
+    stored[len(rows) :] = 0
+    return stored
+
+
+def _refuse_nan(networks: Sequence[Iota2NeuralNetwork], every: Sequence[Tensor]) -> None:
+    """Refuse logits that are nan: the class of such a sample would be any."""
+    for network, logits_ in zip(networks, every, strict=True):
+        if logits_.isnan().any():
+            raise TaskError(
+                f"{type(network).__name__} states nan where values are missing: its _forward must "
+                "replace them, for instance by self.nans_imputation"
+            )
 
 
 class _SteadyLinear(TorchFunctionMode):

@@ -67,16 +67,15 @@ class Quantiles:
         for start in range(0, len(features), HELD):
             self._add(features[start : start + HELD])
 
-    def stored(self, *, raw: bool) -> dict[str, NDArray[np.float64]]:
+    def stored(self, *, marked: bool) -> dict[str, NDArray[np.float64]]:
         """Give the quantiles by name, each (date * band,), in stored units.
 
         Linear between neighbours, numpy's default (Hyndman and Fan 1996, definition 7).
 
         Parameters
         ----------
-        raw : bool
-            Leave out the values at dates that are not valid; a feature without any other
-            has NaN.
+        marked : bool
+            Leave out the marks (`nn_bank.stored`); a feature without any other value has NaN.
 
         Raises
         ------
@@ -87,7 +86,7 @@ class Quantiles:
             raise ValueError(f"{self.seen} of {self.count} samples seen: no quantiles yet")
         self._fold()
         assert self._counts is not None
-        found = np.array([_of_counts(counts, raw) for counts in self._counts])
+        found = np.array([_of_counts(counts, marked) for counts in self._counts])
         return {f"quantile_{level}": found[:, i] for i, level in enumerate(LEVELS)}
 
     def _add(self, features: NDArray[np.int16]) -> None:
@@ -111,10 +110,9 @@ class Quantiles:
             counts += np.bincount(places, minlength=VALUES).astype(np.uint32)
 
 
-def _of_counts(counts: NDArray[np.uint32], raw: bool) -> list[float]:
+def _of_counts(counts: NDArray[np.uint32], marked: bool) -> list[float]:
     """Give the quantiles `LEVELS` of values that come counts[value - LOWEST] times each."""
-    if raw:
-        # These values stand in all bands of a date that is not valid, and nowhere else.
+    if marked:
         counts = counts.copy()
         counts[[INVALID - LOWEST, NOT_ACQUIRED - LOWEST]] = 0
     upto = counts.cumsum(dtype=np.int64)

@@ -27,6 +27,8 @@ class Samples:
     """Stored value divided by scale is the physical value, (band,)."""
     raw: bool = False
     """The dates are raw, some are not valid (`nn_bank.stored`)."""
+    gaps: bool = False
+    """Single values may be missing (`nn_bank.stored`)."""
 
     def __post_init__(self) -> None:
         if self.features.dtype != np.int16 or self.features.ndim != 3:
@@ -76,4 +78,5 @@ class Samples:
     def batch(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Give samples in physical units, float32 (sample, date, band), and their labels."""
         stored, labels = self.gather(rows)
-        return physical(stored, torch.tensor(self.scale), raw=self.raw)[0], labels
+        scale = torch.tensor(self.scale).repeat(self.shape[0])
+        return physical(stored, scale, raw=self.raw, gaps=self.gaps)[0], labels

@@ -28,6 +28,10 @@ class Source(Protocol):
         """The dates are raw, some are not valid (`nn_bank.stored`)."""
 
     @property
+    def gaps(self) -> bool:
+        """Single values may be missing (`nn_bank.stored`)."""
+
+    @property
     def labels(self) -> NDArray[np.int64]:
         """Class index of each sample, (sample,); held in memory."""
 

@@ -28,7 +28,7 @@ SMALLEST, LARGEST = np.iinfo(np.int16).min, np.iinfo(np.int16).max
 class Summary:
     """Statistics of each feature over all samples, flat and date-major, in physical units.
 
-    NaN where a feature has no valid value, which only raw dates know.
+    NaN where a feature has no valid value, which only raw dates and gaps know.
     """
 
     count: int
@@ -68,11 +68,16 @@ class Statistics:
         Dates and bands of a sample.
     raw : bool
         Dates are raw: values at dates that are not valid (`stored`) are left out.
+    gaps : bool
+        Single values may be missing: they are left out.
     """
 
-    def __init__(self, nb_dates: int, nb_components: int, raw: bool = False) -> None:
+    def __init__(
+        self, nb_dates: int, nb_components: int, raw: bool = False, gaps: bool = False
+    ) -> None:
         self.shape = (nb_dates, nb_components)
-        self.raw = raw
+        self.marked = raw or gaps
+        """Some values are no values but marks."""
         self.count = 0
         size = nb_dates * nb_components
         self._counts = np.zeros(size, np.int64)
@@ -106,8 +111,8 @@ class Statistics:
         """Add the samples that `other` has seen."""
         if other.shape != self.shape:
             raise ValueError(f"statistics of {other.shape} do not add to those of {self.shape}")
-        if other.raw != self.raw:
-            raise ValueError("statistics of raw dates do not add to those of interpolated ones")
+        if other.marked != self.marked:
+            raise ValueError("statistics that leave out marks do not add to others")
         self.count += other.count
         self._counts += other._counts
         np.minimum(self._min, other._min, out=self._min)
@@ -136,7 +141,7 @@ class Statistics:
         divisor = self._flat_scale(scale)
         mean, var = self._moments()
         seen = self._counts > 0
-        found = {} if quantiles is None else quantiles.stored(raw=self.raw)
+        found = {} if quantiles is None else quantiles.stored(marked=self.marked)
         return Summary(
             count=self.count,
             min=np.where(seen, self._min / divisor, np.nan).astype(np.float32),
@@ -146,15 +151,20 @@ class Statistics:
             quantiles={name: (q / divisor).astype(np.float32) for name, q in found.items()},
         )
 
+    def missing(self) -> NDArray[np.float64]:
+        """Give the share of missing values of each band over samples and dates, (band,)."""
+        every = max(self.count * self.shape[0], 1)
+        there = self._counts.reshape(self.shape).sum(axis=0)
+        return np.asarray((self.count * self.shape[0] - there) / every)
+
     def _add(self, rows: NDArray[np.int16]) -> None:
         flat = rows.reshape(len(rows), -1)
         self.count += len(rows)
-        if not self.raw:
+        if not self.marked:
             self._counts += len(rows)
             self._add_values(flat, flat, flat)
             return
-        valid = (rows[:, :, 0] != INVALID) & (rows[:, :, 0] != NOT_ACQUIRED)
-        valid = np.repeat(valid, self.shape[1], axis=1)
+        valid = (flat != INVALID) & (flat != NOT_ACQUIRED)
         self._counts += valid.sum(axis=0)
         low, high, zero = (
             np.where(valid, flat, np.int16(other)) for other in (LARGEST, SMALLEST, 0)

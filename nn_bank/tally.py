@@ -68,7 +68,8 @@ class Tally:
         )
         if missing:
             return (
-                f"{text}{missing} values of the batch are nan, dates without a valid observation; "
-                "the network's _forward must replace them, for instance by self.nans_imputation"
+                f"{text}{missing} values of the batch are nan, dates without a valid observation "
+                "or external features without a value; the network's _forward must replace them, "
+                "for instance by self.nans_imputation"
             )
         return f"{text}try a lower learning_rate"

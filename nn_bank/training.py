@@ -21,7 +21,7 @@ from . import checkpoint, devices
 from .base import Iota2NeuralNetwork
 from .checkpoint import Checkpoint, State
 from .choice import CRITERIA, Best, Choice, Fit
-from .conversion import Converter, logits_of, missing
+from .conversion import Converter, logits_of
 from .early_stop import stop_reason
 from .history import Epoch, Progress
 from .loaders import Batch, Batches, in_memory
@@ -219,7 +219,7 @@ def train_batch(run: _Run, batch: Batch) -> tuple[Tensor, Tensor | int, Tensor |
     total, mass = run.loss(logits.float(), labels)
     (total / mass).backward()
     state.optimizer.step()
-    return total.detach(), mass, missing(validity, x)
+    return total.detach(), mass, run.convert.missing(x, validity)
 
 
 def _weights(

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import sys
 from pathlib import Path
-from types import ModuleType
 
 from ..errors import ConfigError
+from . import user_code
 from .base import Iota2NeuralNetwork
 
 GIVEN = ("nb_dates", "nb_components", "nb_class")
 """Constructor arguments that follow from the data and are nobody's to set."""
+KEY = "dl_module"
 
 
 def load(path: Path) -> dict[str, type[Iota2NeuralNetwork]]:
-    """Give the networks that a Python file defines.
-
-    The file runs once in a process, under a name of its own, so that files of the same
-    name do not meet; after a change of its text it runs anew. Nothing is written beside
-    it, and it cannot import its neighbours unless they are on Python's path.
+    """Give the networks that a Python file defines; it runs as `user_code.load` says.
 
     Parameters
     ----------
@@ -36,7 +31,7 @@ def load(path: Path) -> dict[str, type[Iota2NeuralNetwork]]:
     ConfigError
         When the file is missing, is no Python, or fails when it runs.
     """
-    module = _module(path)
+    module = user_code.load(path, KEY)
     return {
         name: value
         for name, value in vars(module).items()
@@ -55,7 +50,7 @@ def find(path: Path, name: str) -> type[Iota2NeuralNetwork]:
     """
     found = load(path)
     if name not in found:
-        other = getattr(_module(path), name, None)
+        other = getattr(user_code.load(path, KEY), name, None)
         reason = f"dl_module {path} defines no network {name!r}"
         if inspect.isclass(other) and not _is_network(other):
             reason = f"class {name} of dl_module {path} does not derive from Iota2NeuralNetwork"
@@ -78,50 +73,8 @@ def takes_any(network: type[Iota2NeuralNetwork]) -> bool:
 
 def digest(path: Path) -> str:
     """Give the SHA-256 of the file, in hex."""
-    return hashlib.sha256(_read(path)).hexdigest()
+    return user_code.digest(path, KEY)
 
 
 def _is_network(value: object) -> bool:
     return inspect.isclass(value) and issubclass(value, Iota2NeuralNetwork)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"dl_module {path} cannot be read: {error.strerror}") from error
-
-
-def _module(path: Path) -> ModuleType:
-    """Give the file as a module; in sys.modules, where `inspect` and pickle look for it."""
-    source = _read(path)
-    identity = hashlib.sha256(str(path.resolve()).encode() + b"\0" + source).hexdigest()
-    name = f"_i2lc_user_network_{identity[:32]}"
-    if name not in sys.modules:
-        module = ModuleType(name)
-        module.__file__ = str(path)
-        sys.modules[name] = module
-        try:
-            _run(source, module, path)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
-
-
-def _run(source: bytes, module: ModuleType, path: Path) -> None:
-    # Compiled here and not by importlib, which would write __pycache__ beside the file.
-    try:
-        code = compile(source, str(path), "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise ConfigError(
-            f"dl_module {path} is not Python: line {error.lineno}: {error.msg}"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"dl_module {path} is not Python: {error}") from error
-    try:
-        exec(code, vars(module))
-    except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise ConfigError(
-            f"dl_module {path} fails when imported: {type(error).__name__}: {error}"
-        ) from error

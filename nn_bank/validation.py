@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from .base import Iota2NeuralNetwork
-from .conversion import Converter, logits_of, missing
+from .conversion import Converter, logits_of
 from .history import Epoch
 from .loaders import batch_sizes, recut
 from .losses import Loss
@@ -66,7 +66,7 @@ class Validation:
             for batch in recut(in_order(self.source), batch_sizes(len(self), BATCH)):
                 x, validity, labels = self.convert(batch)
                 logits = logits_of(network, x, validity)
-                tally.add(*self.loss(logits, labels), missing(validity, x))
+                tally.add(*self.loss(logits, labels), self.convert.missing(x, validity))
                 predicted = logits.argmax(dim=1)
                 matrix += confusion(labels.cpu().numpy(), predicted.cpu().numpy(), n)
         return matrix

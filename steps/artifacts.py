@@ -23,6 +23,11 @@ EXTERNAL = Artifact(
     "features/external_features.json",
     "functions of the user, their labels, scales and cost",
 )
+EXTERNAL_REPORT = Artifact(
+    "report of the external features",
+    "external_check.txt",
+    "warnings about the functions of the user, and what they cost",
+)
 
 REGION_MAP = Artifact(
     "regions of a tile", "shapeRegion/{tile}_regions.tif", "number of the region, 0 outside, uint16"
@@ -146,6 +151,13 @@ PROBABILITY_STRIP = Artifact(
     "one band a class, x 1000",
 )
 
+# features map
+FEATURES_STRIP = Artifact(
+    "features of a strip",
+    "customF/{tile}_features_SUBREGION_{strip}.tif",
+    "a band a feature, in the type of the features map",
+)
+
 # mosaic
 LABEL_TILE = Artifact(
     "labels of a tile", "classif/Classif_{tile}_seed_{seed}{fold}.tif", "class codes"
@@ -226,3 +238,28 @@ def user_module(name: str) -> Artifact:
         f"model/external_features/{name}",
         "copy of the file, as the features were computed with it",
     )
+
+
+def features_map(
+    name: str = "features_map", output_format: str = "geotiff", *, per_tile: bool = False
+) -> Artifact:
+    """Give the artifact of the features map.
+
+    Parameters
+    ----------
+    name : str
+        Name of the product without its ending (output_name).
+    output_format : str
+        "geotiff", or "zarr": then the file is the metadata of the store, whose folder is whole
+        when that file is there.
+    per_tile : bool
+        One product a tile (output_per_tile), `<name>_<tile>`.
+    """
+    stem = f"final/{name}_{{tile}}" if per_tile else f"final/{name}"
+    about = "a band a feature; as the external features say float32, or int16 with a scale"
+    if output_format == "zarr":
+        return Artifact("features map as Zarr", f"{stem}.zarr/.zmetadata", about)
+    return Artifact("features map", f"{stem}.tif", about)
+
+
+FEATURES_MAP = features_map()

@@ -7,6 +7,7 @@ they are. A synthetic sample has the polygon and the position of the sample it w
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,8 +33,6 @@ from .samples_file import SYNTHETIC, TRAINING
 log = logging.getLogger(__name__)
 
 GB = 1e9
-VARIABLES = ("features", *samples_file.COLUMNS)
-"""All variables along `sample`."""
 FLAGS = ("tile", "set", "origin")
 """Variables whose values have names."""
 KEPT = ("label", "polygon", "x", "y", "tile", "set")
@@ -63,8 +62,9 @@ def augment(job: Job) -> None:
             return
         with _create(target, file, len(labels) + sum(wanted.values())) as output:
             appender = appending.Appender(output)
+            every = (*samples_file.features_of(file), *samples_file.COLUMNS)
             for piece in samples_file.pieces(len(labels)):
-                appender.add({name: np.asarray(file[name][piece]) for name in VARIABLES})
+                appender.add({name: np.asarray(file[name][piece]) for name in every})
             for code, count in wanted.items():
                 for columns in _made(job, file, np.flatnonzero(labels == code), code, count):
                     appender.add(columns)
@@ -91,7 +91,7 @@ def refuse_too_large(
     file: netCDF4.Dataset, labels: np.ndarray, wanted: Iterable[int], strategy: str, ram: int
 ) -> None:
     """Refuse a class that the task's memory cannot hold, before any is read."""
-    features = int(np.prod(file["features"].shape[1:]))
+    features = sum(_widths(file).values())
     for code in wanted:
         count = int((labels == code).sum())
         size = synthesis.memory(strategy, count, features)
@@ -130,23 +130,45 @@ def _made(
     code, count : int
         The class, and the number of samples to make.
     """
-    shape = file["features"].shape[1:]
-    features = _gather(file["features"], places).reshape(len(places), -1)
+    features = _gather(file, places)
     kept = {name: np.asarray(file[name][:])[places] for name in KEPT}
     for made in _strategy(job, features, code, count):
         columns = {name: values[made.sources] for name, values in kept.items()}
         origin = np.full(len(made.sources), SYNTHETIC, np.uint8)
-        yield {**columns, "features": made.features.reshape(-1, *shape), "origin": origin}
+        yield {**columns, **_parted(file, made.features), "origin": origin}
 
 
-def _gather(variable: netCDF4.Variable, places: np.ndarray) -> np.ndarray:
-    """Read some samples, piece by piece, so that the rest is never held."""
-    values = np.empty((len(places), *variable.shape[1:]), np.int16)
-    for piece in samples_file.pieces(variable.shape[0]):
+def _widths(file: netCDF4.Dataset) -> dict[str, int]:
+    """Give the number of features of a sample in each variable that holds some."""
+    return {name: math.prod(file[name].shape[1:]) for name in samples_file.features_of(file)}
+
+
+def _gather(file: netCDF4.Dataset, places: np.ndarray) -> np.ndarray:
+    """Read the features of some samples, piece by piece, so that the rest is never held.
+
+    Returns
+    -------
+    ndarray of int16, (sample, feature)
+        The series, date-major, and behind them the statics.
+    """
+    widths = _widths(file)
+    values = np.empty((len(places), sum(widths.values())), np.int16)
+    for piece in samples_file.pieces(file["features"].shape[0]):
         first, behind = np.searchsorted(places, (piece.start, piece.stop))
-        if behind > first:
-            values[first:behind] = np.asarray(variable[piece])[places[first:behind] - piece.start]
+        rows, start = places[first:behind] - piece.start, 0
+        for name, width in widths.items() if len(rows) else ():
+            part = np.asarray(file[name][piece])[rows].reshape(len(rows), width)
+            values[first:behind, start : start + width] = part
+            start += width
     return values
+
+
+def _parted(file: netCDF4.Dataset, features: np.ndarray) -> dict[str, np.ndarray]:
+    """Put rows of features (sample, feature) into the shapes of their variables."""
+    widths = _widths(file)
+    ends = np.cumsum(list(widths.values()))[:-1]
+    parts = zip(widths, np.split(features, ends, axis=1), strict=True)
+    return {name: part.reshape(len(part), *file[name].shape[1:]) for name, part in parts}
 
 
 def _strategy(job: Job, features: np.ndarray, code: int, count: int) -> Iterator[synthesis.Made]:

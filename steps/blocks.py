@@ -30,7 +30,18 @@ OVERHEAD = 200
 """Bytes a pixel for coordinates, masks and predictions."""
 
 
-def block_shape(index: TileIndex, layout: Layout, targets: int, ram: int) -> tuple[int, int]:
+Padding = tuple[int, int]
+"""Rows and columns on each side of a block that are computed with it and cut off."""
+
+
+def block_shape(
+    index: TileIndex,
+    layout: Layout,
+    targets: int,
+    ram: int,
+    extra: int = 0,
+    padding: Padding = (0, 0),
+) -> tuple[int, int]:
     """Choose the rows and columns of a block of pixels.
 
     Parameters
@@ -41,21 +52,26 @@ def block_shape(index: TileIndex, layout: Layout, targets: int, ram: int) -> tup
         Dates of the features.
     ram : int
         Memory of the task, in bytes.
+    extra : int
+        Bytes that a pixel takes beyond the features of the layout.
+    padding : tuple of int
+        Counts in the memory, and in what is decoded.
 
     Returns
     -------
     rows, columns : int
-        Columns are all columns of the tile, or both are multiples of ``ALIGN``.
+        Without the padding. Columns are all columns of the tile, or both are multiples of
+        ``ALIGN``.
     """
-    pixel = pixel_bytes(index, layout, targets)
+    pixel = pixel_bytes(index, layout, targets) + extra
     least = ALIGN * ALIGN
     most = max(ram // RAM_SHARE // pixel, least)
     pixels = min(max(BLOCK_BYTES // pixel, least), most)
     skew = skew_of(index)
-    shape = _shape(index, pixels, skew)
-    while decoded(index, shape, skew) > MOST_DECODED and 2 * pixels <= most:
+    shape = _shape(index, pixels, skew, padding)
+    while decoded(index, shape, skew, padding) > MOST_DECODED and 2 * pixels <= most:
         pixels *= 2
-        shape = _shape(index, pixels, skew)
+        shape = _shape(index, pixels, skew, padding)
     return shape
 
 
@@ -91,21 +107,28 @@ def skew_of(index: TileIndex) -> float:
     return 0.0 if rows.ndim == 1 else float(abs(rows[0, -1] - rows[0, 0]) / max(len(x) - 1, 1))
 
 
-def _shape(index: TileIndex, pixels: int, skew: float) -> tuple[int, int]:
-    """Give the shape of at most `pixels` pixels of which the least is decoded in vain."""
+def _shape(index: TileIndex, pixels: int, skew: float, padding: Padding) -> tuple[int, int]:
+    """Give the shape that has at most `pixels` pixels with its padding, decoded least in vain."""
     width = index.grid.width
     deep, broad = index.source_block
+    above, beside = 2 * padding[0], 2 * padding[1]
     wide = math.sqrt(pixels)
     if _in_strips(index):
         wide = math.sqrt(pixels / skew) if skew else float(width)
-    cols = max(int(min(wide, pixels / ALIGN, width)) // ALIGN * ALIGN, ALIGN)
-    shapes = [(max(pixels // cols // ALIGN * ALIGN, ALIGN), cols)]
-    if pixels >= width:
-        shapes.append((pixels // width, width))
+
+    def rows(cols: int) -> int:
+        return pixels // min(cols + beside, max(width, cols)) - above
+
+    cols = min(wide, pixels / (max(ALIGN, above) + above), width + beside) - beside
+    cols = max(int(cols) // ALIGN * ALIGN, ALIGN)
+    shapes = [(max(rows(cols) // ALIGN * ALIGN, ALIGN), cols)]
+    others = [(rows(width), width)]
     if pixels >= deep * broad and deep % ALIGN == broad % ALIGN == 0:
-        cols = max(int(wide) // broad, 1) * broad
-        shapes.append((pixels // cols // deep * deep, cols))
-    return min((s for s in shapes if s[0]), key=lambda shape: decoded(index, shape, skew))
+        cols = max((int(wide) - beside) // broad, 1) * broad
+        others.append((rows(cols) // deep * deep, cols))
+    # lower than their padding they would compute most pixels several times
+    shapes += [shape for shape in others if shape[0] >= max(above, 1)]
+    return min(shapes, key=lambda shape: decoded(index, shape, skew, padding))
 
 
 def _in_strips(index: TileIndex) -> bool:
@@ -113,21 +136,24 @@ def _in_strips(index: TileIndex) -> bool:
     return index.source_block[1] >= index.native[SENTINEL2.finest].width
 
 
-def decoded(index: TileIndex, shape: tuple[int, int], skew: float) -> float:
+def decoded(
+    index: TileIndex, shape: tuple[int, int], skew: float, padding: Padding = (0, 0)
+) -> float:
     """Give the source pixels that are decoded for each pixel of a block."""
     rows, cols = shape
     deep, wide = index.source_block
-    high = rows + MARGIN + cols * skew + _cut(rows, deep, skew)
+    above, beside = 2 * padding[0], 2 * padding[1]
+    high = rows + above + MARGIN + (cols + beside) * skew + _cut(rows, deep, skew, above)
     if _in_strips(index):
         broad = float(index.native[SENTINEL2.finest].width)
     else:
-        broad = cols + MARGIN + rows * skew + _cut(cols, wide, skew)
+        broad = cols + beside + MARGIN + (rows + above) * skew + _cut(cols, wide, skew, beside)
     return high * broad / (rows * min(cols, index.grid.width))
 
 
-def _cut(side: int, stored: int, skew: float) -> int:
+def _cut(side: int, stored: int, skew: float, padding: int) -> int:
     """Give the pixels decoded in vain at both ends of a side: none where it is aligned."""
-    return 0 if skew == 0 and side % stored == 0 else stored
+    return 0 if skew == 0 and side % stored == 0 and not padding else stored
 
 
 def blocks(shape: tuple[int, int], block: tuple[int, int]) -> Iterator[tuple[slice, slice]]:

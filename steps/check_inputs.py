@@ -6,7 +6,6 @@ lets pass, later steps take for granted.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,21 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 from odc.geo.geobox import GeoBox
-from pydantic import Field
 
 from ..errors import InputError
 from . import (
     folds,
     geometry,
     ground_truth,
+    input_report,
     labels,
     place_checks,
     sampling_checks,
-    store,
     tile_checks,
 )
 from .artifacts import INPUT_REPORT
 from .contract import Job, Step, Unit
-from .tile_checks import Report
-
-log = logging.getLogger(__name__)
+from .input_report import CheckSettings, Report
 
 NATIVE = (10.0, 10.0)
 """Metres of the smallest pixel of Sentinel-2, in x and y."""
@@ -42,12 +38,9 @@ class Settings(
     place_checks.PlaceSettings,
     labels.LabelSettings,
     sampling_checks.SampleSettings,
+    CheckSettings,
 ):
     """Keys that the step uses."""
-
-    check_inputs: bool = Field(
-        True, description="False: the inputs are not checked before the run."
-    )
 
 
 def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
@@ -61,9 +54,7 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     named = [*vectors, settings.nomenclature_path, settings.color_table]
     named += sampling_checks.files_of(settings)
     yield from (path for path in named if path.is_file())
-    for name in tile_checks.folders(settings):
-        for product in tile_checks.scan_of(settings.s2_path / name, name).products:
-            yield from tile_checks.files_of(product).values()
+    yield from tile_checks.files(settings)
 
 
 def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
@@ -79,34 +70,8 @@ def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
 
 
 def check(job: Job) -> None:
-    """Write the report of the inputs.
-
-    Raises
-    ------
-    InputError
-        Any input cannot be used; the text has a line for each problem.
-    """
-    settings: Settings = job.settings
-    job.output(INPUT_REPORT).unlink(missing_ok=True)  # an old one would still read well
-    if not settings.check_inputs:
-        log.warning("check_inputs is False: the inputs are not checked")
-        text = "The inputs were not checked: check_inputs is False.\n"
-        store.write_text(job.output(INPUT_REPORT), text)
-        return
-    report = problems(settings, job.cpus)
-    for sentence in report.warnings:
-        log.warning("%s", sentence)
-    refuse(report)
-    store.write_text(job.output(INPUT_REPORT), report.text())
-
-
-def refuse(report: Report) -> None:
-    """Raise InputError with a line for each error of the report, if there is one."""
-    if report.errors:
-        word = "problem" if len(report.errors) == 1 else "problems"
-        raise InputError(
-            f"{len(report.errors)} {word} in the inputs:\n{tile_checks.listed(report.errors)}"
-        )
+    """Write the report of the inputs; InputError with a line for each problem."""
+    input_report.publish(job, problems)
 
 
 def problems(settings: Settings, cpus: int = 1) -> Report:

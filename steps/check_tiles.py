@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from ..errors import InputError
-from . import store, tile_checks
+from . import input_report, tile_checks
 from .artifacts import INPUT_REPORT
 from .contract import Job, Step, Unit
-from .tile_checks import Report
-
-log = logging.getLogger(__name__)
+from .input_report import CheckSettings, Report
 
 
-class Settings(tile_checks.Settings):
+class Settings(tile_checks.Settings, CheckSettings):
     """Keys that the step uses."""
-
-    check_inputs: bool = Field(
-        True, description="False: the inputs are not checked before the run."
-    )
 
 
 def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
     """Give the files that the check reads, those that exist."""
-    if not settings.check_inputs:
-        return
-    for name in tile_checks.folders(settings):
-        for product in tile_checks.scan_of(settings.s2_path / name, name).products:
-            yield from tile_checks.files_of(product).values()
+    return tile_checks.files(settings) if settings.check_inputs else ()
 
 
 def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
@@ -43,32 +29,8 @@ def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
 
 
 def check(job: Job) -> None:
-    """Write the report of the tiles.
-
-    Raises
-    ------
-    InputError
-        A tile cannot be used; the text has a line for each problem.
-    """
-    settings: Settings = job.settings
-    job.output(INPUT_REPORT).unlink(missing_ok=True)  # an old one would still read well
-    if not settings.check_inputs:
-        log.warning("check_inputs is False: the inputs are not checked")
-        text = "The inputs were not checked: check_inputs is False.\n"
-        store.write_text(job.output(INPUT_REPORT), text)
-        return
-    report = problems(settings, job.cpus)
-    refuse(report)
-    store.write_text(job.output(INPUT_REPORT), report.text())
-
-
-def refuse(report: Report) -> None:
-    """Raise InputError with a line for each error of the report, if there is one."""
-    if report.errors:
-        word = "problem" if len(report.errors) == 1 else "problems"
-        raise InputError(
-            f"{len(report.errors)} {word} in the inputs:\n{tile_checks.listed(report.errors)}"
-        )
+    """Write the report of the tiles; InputError with a line for each problem."""
+    input_report.publish(job, problems)
 
 
 def problems(settings: Settings, cpus: int = 1) -> Report:

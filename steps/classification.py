@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from odc.geo.geobox import GeoBox
 
 from ..errors import TaskError
 from ..nn_bank import devices, inference
-from . import blocks, features, grid, models, raw_dates, strip_output, voting
+from . import blocks, grid, models, strip_output, voting
 from .artifacts import (
     CONFIDENCE_STRIP,
     DATE_GRID,
@@ -37,6 +38,8 @@ from .labels import LOOKS, Labels
 from .layout import CubeSettings, Layout, load_dates
 from .learning.settings import ModuleSettings
 from .models import AnyModel, Use
+from .pixels import PixelReader, Pixels
+from .samples_file import Axes
 from .tile import TileIndex
 from .voting import Prediction
 from .wanted import Wanted
@@ -68,29 +71,27 @@ def classify(job: Job) -> None:
     given = tuple(job.every(MODEL_DATES).values())
     dates = load_dates(given[0] if given else job.input(DATE_GRID))
     use = _use(job)
-    chosen = Layout.of(settings)
     start, stop = grid.strips(index.grid.height, settings.number_of_chunks)[
         int(job.unit.strip or 0)
     ]
     strip = grid.crop(index.grid, slice(start, stop), slice(0, index.grid.width))
-    block = blocks.block_shape(index, chosen, len(dates), job.ram)
     torch.set_num_threads(1)  # threads work on rows of their own: results never depend on them
     with ExitStack() as stack:
-        splits = _models(job, chosen, None if given else dates, use)
+        reader = stack.enter_context(PixelReader.open(job, index, dates, Layout.of(settings)))
+        block = reader.block(job.ram)
+        splits = _models(job, reader.axes, None if given else dates, use)
         outputs = [
             strip_output.open_outputs(job, stack, unit, splits[unit], strip, block)
             for unit in splits
         ]
         wanted = stack.enter_context(Wanted.open(job, start))
-        reader = stack.enter_context(features.FeatureReader(index, chosen, job.cpus))
         threads = job.cpus if use.device == "cpu" else 1
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         for rows, cols in blocks.blocks((strip.height, strip.width), block):
             region = wanted.regions(rows, cols)
-            window = grid.crop(strip, rows, cols)
-            where, values = _features(reader, window, dates, region != 0)
+            where, found = _seen(reader, grid.crop(strip, rows, cols), region != 0)
             own = [output.models for output in outputs]
-            every = predict(own, region[where], values, classes, settings, pool, use)
+            every = predict(own, region[where], found, classes, settings, pool, use)
             for output, said in zip(outputs, every, strict=True):
                 output.write(said, where, rows, cols)
         log.info("%s", reader.counted)
@@ -105,7 +106,7 @@ def _use(job: Job) -> Use:
 
 
 def _models(
-    job: Job, chosen: Layout, dates: tuple[date, ...] | None, use: Use
+    job: Job, axes: Axes, dates: tuple[date, ...] | None, use: Use
 ) -> dict[Unit, dict[int, list[AnyModel]]]:
     """Load the models of each split, by the number of their region."""
     table = pd.read_csv(job.input(REGIONS), dtype=str, keep_default_na=False)
@@ -113,14 +114,14 @@ def _models(
     found: dict[Unit, dict[int, list[AnyModel]]] = {}
     for unit, path in {**job.every(MODEL), **job.every(MODEL_SKOPS)}.items():
         split = found.setdefault(unit.only(("fold", "seed")), {})
-        model = load_checked(path, chosen, dates, job.settings.module)
-        models.check([model], use)
+        model = load_checked(path, axes, dates, job.settings.module)
+        models.check(model, use)
         split.setdefault(number_of[str(unit.region)], []).append(model)
     return found
 
 
 def load_checked(
-    path: Path, chosen: Layout, dates: tuple[date, ...] | None, module: Path | None = None
+    path: Path, axes: Axes, dates: tuple[date, ...] | None, module: Path | None = None
 ) -> AnyModel:
     """Load a model and refuse it when its features are not those of the run.
 
@@ -128,30 +129,27 @@ def load_checked(
     """
     model = models.load(path, module)
     card = model.card
-    wanted = (chosen.names, dates or card.dates, chosen.scales, chosen.raw)
+    wanted = (axes.bands, dates or card.dates, axes.scales, axes.raw)
     if (card.bands, card.dates, card.scales, card.raw) != wanted:
         raise TaskError(f"{path} was trained on other bands or dates than this run has")
+    beside = (axes.statics, axes.static_scales, axes.gaps)
+    if (card.statics, card.static_scales, card.gaps) != beside:
+        raise TaskError(f"{path} was trained on other external features than this run has")
     return model
 
 
-def _features(
-    reader: features.FeatureReader, window: grid.GeoBox, dates: tuple[date, ...], owned: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give the owned pixels ever seen, bool (y, x), and their features (date, band, n)."""
-    layout_ = reader.layout
-    if not owned.any():
-        return owned, np.zeros((len(dates), len(layout_.names), 0), np.int16)
-    cube = reader.features(window, dates, owned)[:, :, 0]
-    seen = raw_dates.seen(cube, layout_)
+def _seen(reader: PixelReader, window: GeoBox, owned: np.ndarray) -> tuple[np.ndarray, Pixels]:
+    """Give the owned pixels that were seen, bool (y, x), and their features."""
+    found = reader.read(window, owned)
     where = owned.copy()
-    where[owned] = seen
-    return where, cube if seen.all() else cube[:, :, seen]
+    where[owned] = found.seen
+    return where, found.of(found.seen)
 
 
 def predict(
     splits: Sequence[Mapping[int, Sequence[AnyModel]]],
     region: np.ndarray,
-    values: np.ndarray,
+    pixels: Pixels,
     classes: Labels,
     settings: voting.VotingSettings,
     pool: ThreadPoolExecutor,
@@ -165,7 +163,8 @@ def predict(
         A region without a model gets no class.
     region : ndarray of int, (n,)
         Region number of each pixel.
-    values : ndarray of int16, (date, band, n)
+    pixels : Pixels
+        Their features.
     classes : Labels
         Classes of the run; one that a model does not know has probability 0.
     settings : VotingSettings
@@ -179,7 +178,7 @@ def predict(
     said = [Prediction.nothing(len(region), classes) for _ in splits]
     for number in np.unique(region).tolist():
         member = region == number
-        own = values if member.all() else values[:, :, member]
+        own = pixels.of(member)
         of_splits = [split.get(number, ()) for split in splits]
         shares = _shares([model for some in of_splits for model in some], own, pool, use)
         for one, some in zip(said, of_splits, strict=True):
@@ -204,7 +203,7 @@ def _brought_together(
 
 
 def _shares(
-    own: Sequence[AnyModel], values: np.ndarray, pool: ThreadPoolExecutor, use: Use
+    own: Sequence[AnyModel], pixels: Pixels, pool: ThreadPoolExecutor, use: Use
 ) -> Iterator[np.ndarray]:
     """Yield the probabilities that each model states, float32 (n, class of the model).
 
@@ -212,13 +211,14 @@ def _shares(
     network does.
     """
     size = inference.batch_of(use.device) * BATCHES
-    starts = range(0, values.shape[2], size)
+    starts = range(0, len(pixels.seen), size)
     for first in range(0, len(own), TOGETHER):
         group = own[first : first + TOGETHER]
 
         def one(start: int, group: Sequence[AnyModel] = group) -> list[np.ndarray]:
-            piece = values[:, :, start : start + size].transpose(2, 0, 1)
-            return models.probabilities(group, np.ascontiguousarray(piece), use)
+            piece = pixels.series[:, :, start : start + size].transpose(2, 0, 1)
+            statics = pixels.statics[:, start : start + size].T if len(pixels.statics) else None
+            return models.probabilities(group, np.ascontiguousarray(piece), use, statics)
 
         pieces = list(pool.map(one, starts))
         for place, model in enumerate(group):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,11 +13,21 @@ import rasterio
 import rasterio.shutil
 from odc.geo.geobox import GeoBox
 from pydantic import Field
+from rasterio.enums import Resampling
 
 from . import grid, rasters, store
 from .contract import Settings
+from .parts import Parts, budget, walk
 
 Fill = Callable[[rasterio.io.DatasetWriter], None]
+BLOCK = 512
+"""Side of the storage blocks, in pixels."""
+LEAST_BLOCK = 64
+MOST_BLOCK_BYTES = 16 * 1024**2
+"""All bands of a storage block lie together: with many bands its side is halved, down to the
+least, until they take no more than this."""
+RAM = 2 * 1024**3
+"""Memory of a task that does not say how much it has, in bytes."""
 
 
 class CogSettings(Settings):
@@ -34,13 +43,17 @@ class Look:
     """What a final raster states beside its pixels."""
 
     dtype: str
-    nodata: int | None
-    overviews: Literal["mode", "nearest"]
+    nodata: float | None
+    overviews: Literal["mode", "nearest", "average"]
     """How overviews are made: labels are never averaged."""
     descriptions: tuple[str, ...] = ("",)
     """One a band."""
     palette: Mapping[int, tuple[int, int, int]] | None = None
     """Color of each value."""
+    scales: tuple[float, ...] = ()
+    """What one stored unit of each band is worth; empty where values are what they say."""
+    predictor: bool = False
+    """Neighbours are subtracted before they are compressed: for values that change slowly."""
 
 
 def write(path: Path, gbox: GeoBox, look: Look, compression: str, fill: Fill) -> None:
@@ -60,29 +73,66 @@ def write(path: Path, gbox: GeoBox, look: Look, compression: str, fill: Fill) ->
     """
     with store.writing(path) as target:
         plain = target.with_name(target.name + ".plain.tif")
+        bands = len(look.descriptions)
+        side = block_side(bands, look.dtype)
+        tile = min(side, rasters.TILE)  # a block of all bands is read from whole tiles
         try:
             with rasters.create(
-                plain, gbox, look.dtype, len(look.descriptions), nodata=look.nodata
+                *(plain, gbox, look.dtype, bands),
+                nodata=look.nodata,
+                blockxsize=tile,
+                blockysize=tile,
             ) as raster:
                 fill(raster)
-                for band, text in enumerate(look.descriptions, 1):
-                    raster.set_band_description(band, text)
-                if look.palette is not None:
-                    raster.write_colormap(1, {v: (*c, 255) for v, c in look.palette.items()})
+                _describe(raster, look)
+            _add_overviews(plain, look)
             rasterio.shutil.copy(
                 plain,
                 target,
                 driver="COG",
                 COMPRESS=compression,
-                OVERVIEW_RESAMPLING=look.overviews.upper(),
+                PREDICTOR="YES" if look.predictor and compression != "NONE" else "NO",
                 BIGTIFF="IF_SAFER",
-                BLOCKSIZE=512,
+                BLOCKSIZE=side,
             )
         finally:
             plain.unlink(missing_ok=True)
 
 
-def mosaic(gbox: GeoBox, parts: Sequence[tuple[GeoBox, Path]], nodata: int) -> Fill:
+def _describe(raster: rasterio.io.DatasetWriter, look: Look) -> None:
+    """Write what a raster states beside its pixels."""
+    for band, text in enumerate(look.descriptions, 1):
+        raster.set_band_description(band, text)
+    if look.scales:
+        raster.scales = look.scales
+    if look.palette is not None:
+        raster.write_colormap(1, {v: (*c, 255) for v, c in look.palette.items()})
+
+
+def _add_overviews(plain: Path, look: Look) -> None:
+    """Add overviews, down to one storage block of BLOCK pixels, which the final raster takes over.
+
+    GDAL's own way to make them takes time that grows with the square of the number of bands.
+    """
+    with rasterio.open(plain, "r+") as raster:
+        factors = [1]
+        while max(raster.shape) > BLOCK * factors[-1]:
+            factors.append(2 * factors[-1])
+        if factors[1:]:
+            raster.build_overviews(factors[1:], Resampling[look.overviews])
+
+
+def block_side(bands: int, dtype: str) -> int:
+    """Choose the rows and columns of a storage block."""
+    side = BLOCK
+    while side > LEAST_BLOCK and bands * side**2 * np.dtype(dtype).itemsize > MOST_BLOCK_BYTES:
+        side //= 2
+    return side
+
+
+def mosaic(
+    gbox: GeoBox, parts: Sequence[tuple[GeoBox, Path]], nodata: float, ram: int = RAM
+) -> Fill:
     """Give a function that fills a raster with disjoint parts, window by window.
 
     Parameters
@@ -91,33 +141,27 @@ def mosaic(gbox: GeoBox, parts: Sequence[tuple[GeoBox, Path]], nodata: int) -> F
         Grid of the mosaic.
     parts : sequence of (GeoBox, Path)
         Rasters on the same lattice; where one is `nodata`, another one may have the pixel.
-    nodata : int
+    nodata : float
         Value of pixels that no part has.
+    ram : int
+        Memory of the task, in bytes.
     """
 
     def fill(raster: rasterio.io.DatasetWriter) -> None:
-        with ExitStack() as stack:
-            files = [(box, stack.enter_context(rasterio.open(path))) for box, path in parts]
-            for rows, cols in rasters.windows((gbox.height, gbox.width)):
+        dtype = raster.dtypes[0]
+        shape, pixel = (gbox.height, gbox.width), np.dtype(dtype).itemsize
+        bands = [[band] for band in raster.indexes]
+        with Parts(parts, nodata) as whole:
+            for rows, cols, some in walk(shape, bands, pixel, 2 * rasters.TILE, budget(ram)):
+                numbers = [band for group in some for band in group]
                 window = grid.crop(gbox, rows, cols)
-                shape = (raster.count, window.height, window.width)
-                cube = np.full(shape, nodata, raster.dtypes[0])
-                for place, values in _met(window, files):
-                    target = cube[:, *place]
-                    np.copyto(target, values, where=values != nodata)
-                raster.write(cube, window=rasters.window_of(rows, cols))
+                raster.write(
+                    whole.read(window, numbers, dtype),  # unnamed: gone before the next is read
+                    numbers,
+                    window=rasters.window_of(rows, cols),
+                )
 
     return fill
-
-
-def _met(
-    window: GeoBox, files: Sequence[tuple[GeoBox, rasterio.DatasetReader]]
-) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Yield the place in `window` and the values of each file that meets it."""
-    for box, file in files:
-        if met := grid.shared(window, box):
-            place, there = met
-            yield place, file.read(window=rasters.window_of(*there))
 
 
 def write_categories(path: Path, names: Mapping[int, str]) -> None:

@@ -25,6 +25,7 @@ from ..errors import InputError
 from . import grid, open_files, raw_dates, warp
 from .kernels import gapfill, indices
 from .layout import NOT_ACQUIRED, ROLES, Layout
+from .observed import Observed
 from .sensors.base import Product
 from .tile import TileIndex
 
@@ -109,20 +110,43 @@ class FeatureReader:
             Interpolated: -10000 in a pixel without any valid observation. Raw: the observation
             of the day, -10000 where it is not valid, -20000 on days without a product.
         """
+        return self.read(window, targets, where)[0]
+
+    def read(
+        self,
+        window: GeoBox,
+        targets: Sequence[date],
+        where: np.ndarray | None = None,
+        spare: int = 0,
+    ) -> tuple[np.ndarray, Observed]:
+        """Compute the features of a window, and give what they were made of.
+
+        Parameters
+        ----------
+        window, targets, where
+            As in `features`.
+        spare : int
+            Bands behind those of the layout, left for the caller to fill.
+
+        Returns
+        -------
+        cube : ndarray of int16, (date, band, y, x), or (date, band, 1, n) with `where`
+            The features, as `features` gives them, and the spare bands, not filled.
+        observed : Observed
+            Of the same pixels; with raw dates, of these dates alone.
+        """
         used = self.index.products
         if self.layout.raw:
             used = tuple(product for product in used if product.day in targets)
-        values, valid, days = self.observe(window, used)
+        observed = Observed(*self.observe(window, used))
         if where is not None:
-            chosen = np.flatnonzero(where)
-            values = _taken(values, chosen)
-            valid = _taken(valid, chosen)
+            observed = observed.taken(where)
         goals = np.array([day.toordinal() for day in targets], np.int64)
-        shape = (len(goals), len(self.layout.names), *values.shape[2:])
+        shape = (len(goals), len(self.layout.names) + spare, *observed.values.shape[2:])
         cube = np.empty(shape, np.int16)
         fill = self._mark if self.layout.raw else self._interpolate
-        fill(values, valid, days, goals, cube)
-        return cube
+        fill(observed.values, observed.valid, observed.days, goals, cube)
+        return cube, observed
 
     def _interpolate(
         self,
@@ -265,11 +289,3 @@ class FeatureReader:
                 raise InputError(f"{path} has another grid than when the tile was indexed")
             self._files[path] = raster
         return self._files[path]
-
-
-def _taken(array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Take n pixels, by their row-major numbers, of (..., y, x) as (..., 1, n)."""
-    flat = array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1])
-    if chosen.size < flat.shape[-1]:
-        flat = np.take(flat, chosen, axis=-1)
-    return flat[..., None, :]

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ..errors import InputError
 from . import labels, models, other_year, store
-from .artifacts import DATE_GRID, LABELS, MODEL, MODEL_DATES, REGIONS
+from .artifacts import DATE_GRID, LABELS, MODEL, MODEL_DATES, MODEL_SKOPS, REGIONS
 from .contract import WHOLE, Job, Step, Unit, UserPath
 from .labels import Color, Label, Labels
 from .layout import CubeSettings, DateSettings, Layout, load_dates, save_dates
@@ -46,7 +46,8 @@ def place(job: Job) -> None:
     own = load_dates(job.input(DATE_GRID))
     dates = other_year.dates_of(card, own, settings.temporal_resolution)
     log.info("%s, dates %s to %s", settings.model, dates[0], dates[-1])
-    with store.writing(job.output(MODEL)) as path:
+    kind = MODEL_SKOPS if job.writes(MODEL_SKOPS) else MODEL
+    with store.writing(job.output(kind)) as path:
         shutil.copyfile(settings.model, path)
     classes_of(card, settings).save(job.output(LABELS))
     save_dates(job.output(MODEL_DATES), dates)
@@ -61,11 +62,6 @@ def check(path: Path, card: Card, settings: Settings) -> None:
     InputError
         With every difference.
     """
-    if path.suffix != models.NETWORK:
-        raise InputError(
-            f"{path}: this version applies networks ({models.NETWORK}) to other tiles and years, "
-            "no models of scikit-learn"
-        )
     if card.raw:
         raise InputError(
             f"{path} reads raw dates (features_from_raw_dates): they are the days of its own "
@@ -75,7 +71,7 @@ def check(path: Path, card: Card, settings: Settings) -> None:
         raise InputError(
             f"features_from_raw_dates : True, but {path} reads interpolated dates: set False"
         )
-    if settings.calibrate and card.calibration is None:
+    if path.suffix == models.NETWORK and settings.calibrate and card.calibration is None:
         raise InputError(
             f"calibrate : True, but {path} has no temperature: its validation set was empty; "
             "set False"
@@ -85,16 +81,24 @@ def check(path: Path, card: Card, settings: Settings) -> None:
         raise InputError(f"{path} cannot read these features: {'; '.join(differences)}")
 
 
+def own_bands(card: Card) -> tuple[str, ...]:
+    """Give the bands and indices of the chain's own that a model, or its functions, read."""
+    return card.bands if card.record is None else card.record.bands
+
+
 def _differences(card: Card, layout: Layout) -> Iterable[str]:
     if card.sensor != layout.sensor.name:
         yield f"it was trained on {card.sensor}, this is {layout.sensor.name}"
-    if card.bands != layout.names:
+    bands = own_bands(card)
+    if bands != layout.names:
         yield (
-            f"its bands are {' '.join(card.bands)}, those of the run (keep_bands and features) "
+            f"its bands are {' '.join(bands)}, those of the run (keep_bands and features) "
             f"{' '.join(layout.names)}"
         )
         return
-    for name, own, other in zip(card.bands, card.scales, layout.scales, strict=True):
+    if card.record is not None and not card.record.concat:
+        return
+    for name, own, other in zip(bands, card.scales, layout.scales, strict=False):
         if own != other:
             yield f"{name} is stored x {own:g} in its samples, x {other:g} in this version"
 
@@ -133,5 +137,9 @@ STEP = Step(
     outputs=(MODEL, LABELS, MODEL_DATES, REGIONS),
     resource="model_choice",
     sources=sources,
-    unmoved_by={LABELS: (DATE_GRID,), MODEL: (DATE_GRID, *labels.LOOKS)},
+    unmoved_by={
+        LABELS: (DATE_GRID,),
+        MODEL: (DATE_GRID, *labels.LOOKS),
+        MODEL_SKOPS: (DATE_GRID, *labels.LOOKS),
+    },
 )

@@ -102,7 +102,7 @@ class Parts:
 
         polygons = column(f"polygon_{self.split}")
         return {
-            **{name: column(name) for name in ("features", "x", "y")},
+            **{name: column(name) for name in (*samples_file.features_of(part), "x", "y")},
             "label": self.codes[polygons],
             "polygon": polygons,
             "tile": np.full(len(places), tile, np.uint16),

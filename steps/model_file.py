@@ -1,7 +1,8 @@
 """A trained network on disk: one safetensors file; loading it runs no code.
 
 All that is needed to use it again is one metadata key, ``i2lc``: sorted JSON with the
-network, its parameters, labels, dates, bands and their scale.
+network, its parameters, labels, dates, bands and their scale, and the user's functions that
+some of the bands come from.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from ..nn_bank.base import Iota2NeuralNetwork
 from ..nn_bank.choice import Best
 from ..nn_bank.registry import build
 from ..nn_bank.user_networks import digest
+from .external.record import Record
 
 KEY = "i2lc"
 KEY_BEST = "i2lc-best"
 """Key of the card in a file with the weights of several epochs."""
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,27 @@ class Card:
     """temperature, ece_before, ece_after, samples: fitted on the validation polygons."""
     precision: dict[str, Any] | None = None
     """Type of number -> share of the validation samples whose class it changes, against float32."""
+    external: dict[str, Any] | None = None
+    """The user's functions that give features, as `external_of` states them; None without."""
+    statics: tuple[str, ...] = ()
+    """Features without a date, behind the series; of models of scikit-learn alone."""
+    static_scales: tuple[float, ...] = ()
+    """Stored value of one unit of each of them."""
+
+    @property
+    def gaps(self) -> bool:
+        """Single values may be missing (`nn_bank.stored`)."""
+        return self.external is not None
+
+    @property
+    def record(self) -> Record | None:
+        """The user's functions that give features."""
+        return None if self.external is None else Record.from_dict(self.external)
+
+    @property
+    def features(self) -> int:
+        """Features of a pixel: all dates of all bands, and those without a date."""
+        return len(self.dates) * len(self.bands) + len(self.statics)
 
     def as_json(self) -> str:
         """Give the card as sorted JSON."""
@@ -76,6 +99,9 @@ class Card:
                 "module": self.module,
                 "calibration": self.calibration,
                 "precision": self.precision,
+                "external": self.external,
+                "statics": list(self.statics),
+                "static_scale": list(self.static_scales),
             },
             sort_keys=True,
             allow_nan=False,
@@ -99,7 +125,22 @@ class Card:
             module=data["module"],
             calibration=data["calibration"],
             precision=data["precision"],
+            external=data["external"],
+            statics=tuple(data["statics"]),
+            static_scales=tuple(data["static_scale"]),
         )
+
+
+def external_of(path: str | None) -> dict[str, Any] | None:
+    """Read what a card says of the user's functions, from their record.
+
+    What was measured of them is left out: it differs from run to run, and decides nothing.
+    """
+    if path is None:
+        return None
+    record = replace(Record.load(Path(path)), cost={}, pixel_bytes=0)
+    found: dict[str, Any] = json.loads(json.dumps(record.as_dict()))
+    return found
 
 
 def save(path: Path, state: dict[str, torch.Tensor], card: Card) -> None:
@@ -142,12 +183,17 @@ def read_card(path: Path) -> Card:
         )
     if KEY not in metadata:
         raise InputError(f"{path} is no model of i2lc: its metadata have no key '{KEY}'")
-    found = json.loads(metadata[KEY]).get("format")
+    return card_of(path, metadata[KEY])
+
+
+def card_of(path: Path, text: str) -> Card:
+    """Read the card of a file from its JSON; InputError for one of another format."""
+    found = json.loads(text).get("format")
     if found != FORMAT:
         raise InputError(
             f"{path} has format {found} of model files, this version reads {FORMAT}: train it again"
         )
-    return Card.from_json(metadata[KEY])
+    return Card.from_json(text)
 
 
 @dataclass(frozen=True)

@@ -91,25 +91,24 @@ def _kind(path: Path) -> str:
     return path.suffix
 
 
-def check(models: Sequence[AnyModel], use: Use) -> None:
-    """Refuse what models cannot do; log what is known of what they are asked for.
+def check(model: AnyModel, use: Use) -> None:
+    """Refuse what a model cannot do; log what is known of what it is asked for.
 
     Raises
     ------
     TaskError
         calibrate or bfloat16 with a model of scikit-learn.
     """
-    for model in models:
-        if isinstance(model, ScikitModel):
-            _check_scikit(model, use)
-            continue
-        if use.precision != "float32":
-            log.info("%s: %s", use.precision, told_of(model.card, use.precision))
-        if use.calibrate and model.card.calibration is None:
-            log.warning(
-                "calibrate: a model has no temperature, its validation set was empty: its "
-                "confidence and probabilities stay as they are"
-            )
+    if isinstance(model, ScikitModel):
+        _check_scikit(model, use)
+        return
+    if use.precision != "float32":
+        log.info("%s: %s", use.precision, told_of(model.card, use.precision))
+    if use.calibrate and model.card.calibration is None:
+        log.warning(
+            "calibrate: a model has no temperature, its validation set was empty: its "
+            "confidence and probabilities stay as they are"
+        )
 
 
 def _check_scikit(model: ScikitModel, use: Use) -> None:
@@ -135,7 +134,10 @@ def told_of(card: Card, precision: str) -> str:
 
 
 def probabilities(
-    models: Sequence[AnyModel], piece: NDArray[np.int16], use: Use
+    models: Sequence[AnyModel],
+    piece: NDArray[np.int16],
+    use: Use,
+    statics: NDArray[np.int16] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Give the probabilities that each model states, not calibrated.
 
@@ -147,6 +149,8 @@ def probabilities(
         All of one layout of features.
     piece : ndarray of int16, (sample, date, band)
     use : Use
+    statics : ndarray of int16, (sample, static), optional
+        Features without a date, of models whose card names some.
 
     Returns
     -------
@@ -163,11 +167,12 @@ def probabilities(
                 piece,
                 first.scale,
                 raw=first.card.raw,
+                gaps=first.card.gaps,
                 precision=use.precision,
                 device=use.device,
             )
         )
     return [
-        model.probabilities(piece) if isinstance(model, ScikitModel) else next(said)
+        model.probabilities(piece, statics) if isinstance(model, ScikitModel) else next(said)
         for model in models
     ]

@@ -39,7 +39,7 @@ def assemble(job: Job) -> None:
 
     def write(target: Artifact, source: Artifact, look: Look) -> None:
         parts = [(boxes[str(unit.tile)], path) for unit, path in job.every(source).items()]
-        fill = cog.mosaic(gbox, parts, look.nodata or 0)
+        fill = cog.mosaic(gbox, parts, look.nodata or 0, job.ram)
         cog.write(job.output(target), gbox, look, job.settings.compression_algorithm, fill)
 
     write(MAP, LABEL_TILE, Look(classes.dtype, 0, "mode", ("class",)))

@@ -18,7 +18,7 @@ from . import fold_checks, folds, geometry, ground, ground_truth, overlay, regio
 from .contract import WHOLE
 from .fold_draws import as_number
 from .folds import Placed
-from .tile_checks import Report
+from .input_report import Report
 
 
 class PlaceSettings(ground.GroundSettings, split.SplitSettings):

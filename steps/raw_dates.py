@@ -37,5 +37,20 @@ def seen(cube: np.ndarray, layout: Layout) -> np.ndarray:
     ndarray of bool, (...)
     """
     dates = cube if layout.raw else cube[:1]  # interpolated, all dates are nodata or none
-    marked = max(INVALID, NOT_ACQUIRED)  # every mark is below every observation
-    return np.asarray((dates[:, 0] > marked).any(axis=0))
+    return np.asarray((~marked(dates)[:, 0]).any(axis=0))
+
+
+def marked(cube: np.ndarray) -> np.ndarray:
+    """Tell on which dates pixels have a mark in place of an observation.
+
+    Parameters
+    ----------
+    cube : ndarray of int16, (date, band, ...)
+        The chain's own bands first: all of them hold the mark.
+
+    Returns
+    -------
+    ndarray of bool, (date, 1, ...)
+    """
+    lowest = max(INVALID, NOT_ACQUIRED)  # every mark is below every observation
+    return np.asarray(cube[:, :1] <= lowest)

@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 import rasterio
 
-from . import blocks, features, grid, rasters, raw_dates, samples_file, store
+from . import blocks, grid, rasters, samples_file, store
 from .artifacts import (
     DATE_GRID,
     REFERENCE,
@@ -22,6 +22,7 @@ from .artifacts import (
 )
 from .contract import Job, Step
 from .layout import CubeSettings, Layout, load_dates
+from .pixels import PixelReader, Pixels
 from .tile import TileIndex
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,7 @@ def extract(job: Job) -> None:
     """Write the features of the pixels of a strip that any split selects, each once."""
     settings: Settings = job.settings
     index = TileIndex.load(job.input(TILE_INDEX))
-    chosen = Layout.of(settings)
     dates = load_dates(job.input(DATE_GRID))
-    axes = samples_file.Axes(dates, chosen.names, chosen.scales, chosen.raw)
     start, stop = grid.strips(index.grid.height, settings.number_of_chunks)[
         int(job.unit.strip or 0)
     ]
@@ -76,12 +75,13 @@ def extract(job: Job) -> None:
             [stack.enter_context(rasterio.open(p)) for p in job.every(SELECTION).values()],
             [stack.enter_context(rasterio.open(p)) for p in job.every(REFERENCE).values()],
         )
+        reader = PixelReader.open(job, index, dates, Layout.of(settings))
         with store.writing(job.output(SAMPLES_PART)) as path:
-            count = _write_part(path, strip, axes, chosen, job)
+            count = _write_part(path, strip, reader, job.ram)
     log.info("%s strip %s: %d pixels", job.unit.tile, job.unit.strip, count)
 
 
-def _write_part(path: Path, strip: Strip, axes: samples_file.Axes, chosen: Layout, job: Job) -> int:
+def _write_part(path: Path, strip: Strip, reader: PixelReader, ram: int) -> int:
     """Write the part of one strip; give its number of samples."""
     ranks = _row_starts(strip)
     count = int(ranks[-1])
@@ -91,9 +91,9 @@ def _write_part(path: Path, strip: Strip, axes: samples_file.Axes, chosen: Layou
         **{f"set_{name}": ("u1", "set in this split, 0 for none") for name in strip.splits},
         **{f"polygon_{name}": ("u4", "polygon in this split") for name in strip.splits},
     }
-    with samples_file.create(path, axes, count, columns) as file:
+    with samples_file.create(path, reader.axes, count, columns) as file:
         if count:
-            _write_blocks(file, strip, axes, chosen, job, ranks)
+            _write_blocks(file, strip, reader, ram, ranks)
     return count
 
 
@@ -108,31 +108,25 @@ def _row_starts(strip: Strip) -> np.ndarray:
 
 
 def _write_blocks(
-    file: netCDF4.Dataset,
-    strip: Strip,
-    axes: samples_file.Axes,
-    chosen: Layout,
-    job: Job,
-    ranks: np.ndarray,
+    file: netCDF4.Dataset, strip: Strip, reader: PixelReader, ram: int, ranks: np.ndarray
 ) -> None:
     """Write the samples block by block, each at its place in the order (row, column)."""
     gbox = strip.index.grid
-    block = blocks.block_shape(strip.index, chosen, len(axes.dates), job.ram)
     done = ranks[:-1].copy()
     shape = (strip.rows.stop - strip.rows.start, gbox.width)
-    with features.FeatureReader(strip.index, chosen, job.cpus) as reader:
-        for local, cols in blocks.blocks(shape, block):
+    with reader:
+        for local, cols in blocks.blocks(shape, reader.block(ram)):
             rows = slice(local.start + strip.rows.start, local.stop + strip.rows.start)
             marks = strip.marked(rows, cols)
             where = (marks != 0).any(axis=0)
             if not where.any():
                 continue
             window = grid.crop(gbox, rows, cols)
-            cube = reader.features(window, axes.dates, where)[:, :, 0]
+            found = reader.read(window, where)
             # a pixel that was seen on other days only is in no set: it can teach nothing
-            sets = marks[:, where] * raw_dates.seen(cube, chosen)
+            sets = marks[:, where] * found.seen
             values = {
-                "features": np.ascontiguousarray(cube.transpose(2, 0, 1)),
+                **_features(found),
                 **_coordinates(window, where),
                 **_per_split("set", strip.splits, sets),
                 **_per_split("polygon", strip.splits, strip.numbered(rows, cols)[:, where]),
@@ -143,6 +137,14 @@ def _write_blocks(
                 _scatter(file[name], places, column)
             done[local] += per_row
         log.info("%s", reader.counted)
+
+
+def _features(found: Pixels) -> dict[str, np.ndarray]:
+    """Give the variables of the features, samples first."""
+    series = {"features": np.ascontiguousarray(found.series.transpose(2, 0, 1))}
+    if not len(found.statics):
+        return series
+    return {**series, samples_file.STATICS: np.ascontiguousarray(found.statics.T)}
 
 
 def _coordinates(window: grid.GeoBox, where: np.ndarray) -> dict[str, np.ndarray]:

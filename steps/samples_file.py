@@ -5,6 +5,10 @@ features int16, uncompressed, in chunks of 512 samples;
 ``scale`` along band tells the stored value of one unit (no CF scale_factor, which would turn
 all into float64). Samples are ordered by tile, row, column. The attribute ``dates`` says whether
 the dates are interpolated or raw, which means that some are marked (``nn_bank.stored``).
+
+Where functions of the user gave features without a date, they stand in ``statics`` (sample,
+static) int16 with ``static_scale``; the attribute ``gaps`` says that -10000 is a value of theirs
+that could not be computed.
 """
 
 from __future__ import annotations
@@ -46,6 +50,12 @@ ABOUT = {
     f"valid, {NOT_ACQUIRED} where its tile has no product",
 }
 """What `features` says of itself, by the attribute `dates`."""
+STATICS = "statics"
+"""Variable of the features without a date, in a file that has some."""
+GAPS = f"{INVALID} in features of external functions: no value"
+"""Value of the attribute `gaps`."""
+ABOUT_GAPS = f"; {INVALID} in a band of an external function means no value"
+ABOUT_STATICS = f"stored = value * static_scale(static); {INVALID} means no value"
 
 
 def split_name(unit: Unit) -> str:
@@ -63,6 +73,17 @@ class Axes:
     """Stored value of one physical unit, along band."""
     raw: bool = False
     """The dates are raw: some of them are marked as invalid or not acquired."""
+    statics: tuple[str, ...] = ()
+    """Labels of the features without a date, which stand beside the series."""
+    static_scales: tuple[float, ...] = ()
+    """Stored value of one physical unit of each of them."""
+    gaps: bool = False
+    """There are features of the user's functions: -10000 is one that could not be computed."""
+
+    @property
+    def features(self) -> int:
+        """Features of a pixel: all dates of all bands, and the statics."""
+        return len(self.dates) * len(self.bands) + len(self.statics)
 
 
 def create(
@@ -85,16 +106,11 @@ def create(
     file.createDimension("sample", samples)
     file.createDimension("date", len(axes.dates))
     file.createDimension("band", len(axes.bands))
-    chunks = (min(CHUNK, max(samples, 1)), len(axes.dates), len(axes.bands))
-    contiguous = samples == 0
-    features = file.createVariable(
-        "features",
-        "i2",
-        ("sample", "date", "band"),
-        chunksizes=None if contiguous else chunks,
-        fill_value=False,
-    )
-    features.long_name = ABOUT[RAW if axes.raw else INTERPOLATED]
+    features = _values(file, "features", ("sample", "date", "band"))
+    features.long_name = ABOUT[RAW if axes.raw else INTERPOLATED] + axes.gaps * ABOUT_GAPS
+    if axes.statics:
+        file.createDimension("static", len(axes.statics))
+        _values(file, STATICS, ("sample", "static")).long_name = ABOUT_STATICS
     for name, (kind, about) in columns.items():
         variable = file.createVariable(name, kind, ("sample",), fill_value=False)
         variable.long_name = about
@@ -103,22 +119,46 @@ def create(
     return file
 
 
+def _values(file: netCDF4.Dataset, name: str, axes: tuple[str, ...]) -> netCDF4.Variable:
+    """Create a variable of stored features, the first of its axes being the samples."""
+    samples, *others = (file.dimensions[axis].size for axis in axes)
+    chunks = (min(CHUNK, max(samples, 1)), *others)
+    contiguous = samples == 0 or 0 in others
+    return file.createVariable(
+        name, "i2", axes, chunksizes=None if contiguous else chunks, fill_value=False
+    )
+
+
 def _write_axes(file: netCDF4.Dataset, axes: Axes) -> None:
     file.dates = RAW if axes.raw else INTERPOLATED
+    if axes.gaps:
+        file.gaps = GAPS
     dates = file.createVariable("date", "i4", ("date",), fill_value=False)
     dates.units = f"days since {EPOCH.isoformat()}"
     dates.calendar = "standard"
     dates[:] = np.array([(day - EPOCH).days for day in axes.dates], np.int32)
+    _write_names(file, "band", "letter", axes.bands)
+    _write_scale(file, "scale", "band", axes.scales)
+    if axes.statics:
+        _write_names(file, "static", "static_letter", axes.statics)
+        _write_scale(file, "static_scale", "static", axes.static_scales)
+
+
+def _write_names(file: netCDF4.Dataset, axis: str, letter: str, values: Sequence[str]) -> None:
+    """Write the names along an axis."""
     # letters, not strings of any length: HDF5 crashes on opening a file that holds such strings
     # after another one was open (Unidata/netcdf4-python#1444, HDFGroup/hdf5#5359)
-    width = max((len(band.encode()) for band in axes.bands), default=1)
-    file.createDimension("letter", width)
-    bands = file.createVariable("band", "S1", ("band", "letter"), fill_value=False)
-    bands._Encoding = "utf-8"
-    bands[:] = np.array(axes.bands, f"U{width}")
-    scale = file.createVariable("scale", "f8", ("band",), fill_value=False)
+    width = max((len(value.encode()) for value in values), default=1)
+    file.createDimension(letter, width)
+    names = file.createVariable(axis, "S1", (axis, letter), fill_value=False)
+    names._Encoding = "utf-8"
+    names[:] = np.array(values, f"U{width}")
+
+
+def _write_scale(file: netCDF4.Dataset, name: str, axis: str, values: Sequence[float]) -> None:
+    scale = file.createVariable(name, "f8", (axis,), fill_value=False)
     scale.long_name = "stored value of one unit"
-    scale[:] = np.array(axes.scales)
+    scale[:] = np.array(values)
 
 
 def flag(variable: netCDF4.Variable, meanings: Sequence[str], first: int) -> None:
@@ -128,15 +168,32 @@ def flag(variable: netCDF4.Variable, meanings: Sequence[str], first: int) -> Non
 
 
 def read_axes(path: Path) -> Axes:
-    """Read the date and band axes."""
+    """Read the axes of the features."""
     with netCDF4.Dataset(path) as file:
         days = file["date"][:].filled().tolist()
+        there = STATICS in file.variables
         return Axes(
             dates=tuple(date.fromordinal(EPOCH.toordinal() + day) for day in days),
-            bands=tuple(str(band) for band in file["band"][:]),
-            scales=tuple(float(scale) for scale in file["scale"][:]),
+            bands=_names(file, "band"),
+            scales=_scales(file, "scale"),
             raw=getattr(file, "dates", INTERPOLATED) == RAW,
+            statics=_names(file, "static") if there else (),
+            static_scales=_scales(file, "static_scale") if there else (),
+            gaps="gaps" in file.ncattrs(),
         )
+
+
+def _names(file: netCDF4.Dataset, axis: str) -> tuple[str, ...]:
+    return tuple(str(name) for name in file[axis][:])
+
+
+def _scales(file: netCDF4.Dataset, name: str) -> tuple[float, ...]:
+    return tuple(float(scale) for scale in file[name][:])
+
+
+def features_of(file: netCDF4.Dataset) -> tuple[str, ...]:
+    """Name the variables of an open file that hold features."""
+    return ("features", STATICS) if STATICS in file.variables else ("features",)
 
 
 def pieces(count: int, size: int = 8 * CHUNK) -> Iterator[slice]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 
 from . import store
-from .artifacts import CROSS_VALIDATION, MODEL_SKOPS, SAMPLES
+from .artifacts import CROSS_VALIDATION, EXTERNAL, MODEL_SKOPS, SAMPLES
 from .contract import Job, Step
 from .learning import apart
 from .scikit import learnt, process
@@ -31,6 +31,7 @@ def train(job: Job) -> None:
             table = stack.enter_context(store.writing(job.output(CROSS_VALIDATION)))
         order = process.Order(
             samples=str(job.input(SAMPLES)),
+            external=str(job.input(EXTERNAL)) if job.every(EXTERNAL) else None,
             model=str(model),
             table=None if table is None else str(table),
             region=str(job.unit.region),

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from glob import escape
@@ -22,17 +23,14 @@ from zipfile import ZipFile
 import netCDF4
 import pyogrio
 import rasterio
-from rasterio.enums import Interleaving
 from rasterio.windows import Window
 from safetensors import safe_open
 
-from . import disk, ownership
+from . import disk, gaps, ownership, zarr_check
 from .ownership import Claim, LostRunError
 
 OPEN: set[Path] = set()
 """Temporary files of this process that are being written; who ends it removes them."""
-READ_AT_ONCE = 2048
-"""Columns of a band that are read again at one time, four times its rows."""
 
 
 @contextmanager
@@ -50,6 +48,44 @@ def writing(path: Path) -> Iterator[Path]:
         When what was written cannot be read again, when the disk is full (DiskFullError), or when
         the run no longer holds the output folder (LostRunError); nothing is published then.
     """
+    with _published(path, Path.replace) as temporary:
+        yield temporary
+        if problem := defect(temporary) or _gap(temporary):
+            raise disk.NotWholeError(f"{path} could not be written: {problem}")
+        _flush(temporary)
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill with a Zarr store; publish it as `path`, as `writing` does.
+
+    A folder that is there already is replaced. A folder cannot be exchanged for another one in
+    one go: killed in between, nothing is there.
+    """
+    with _published(path, _exchange) as temporary:
+        temporary.mkdir()
+        yield temporary
+        if problem := defect(temporary / zarr_check.METADATA):
+            raise disk.NotWholeError(f"{path} could not be written: {problem}")
+        for place in sorted(temporary.rglob("*"), reverse=True):
+            _flush(place)
+        _flush(temporary)
+
+
+def _exchange(temporary: Path, path: Path) -> None:
+    """Rename a folder to a name that another one may have."""
+    if path.exists() or path.is_symlink():
+        old = temporary.with_name(f"{temporary.name}-old")
+        path.replace(old)
+        temporary.replace(path)
+        discard(old)
+    else:
+        temporary.replace(path)
+
+
+@contextmanager
+def _published(path: Path, publish: Callable[[Path, Path], object]) -> Iterator[Path]:
+    """Give a temporary path; when the block ends well it is published as `path`, else removed."""
     claim = ownership.CLAIM.get()
     temporary = path.with_name(f"{_prefix(claim)}{_token(os.getpid())}-{path.name}")
     OPEN.add(temporary)
@@ -57,11 +93,8 @@ def writing(path: Path) -> Iterator[Path]:
         with disk.said_clearly(claim.root if claim else path.parent):
             _make_folder(path.parent, claim)
             yield temporary
-            if problem := defect(temporary) or _gap(temporary):
-                raise disk.NotWholeError(f"{path} could not be written: {problem}")
-            _flush(temporary)
         ownership.check(claim)
-        temporary.replace(path)
+        publish(temporary, path)
         _flush(path.parent)
     except BaseException as error:
         remove_temporary(temporary)
@@ -99,11 +132,20 @@ def _make_folder(folder: Path, claim: Claim | None) -> None:
 
 
 def remove_temporary(temporary: Path) -> None:
-    """Remove a temporary file and what libraries put beside it, such as journals."""
+    """Remove a temporary file or folder and what libraries put beside it, such as journals."""
     with suppress(OSError):
         for path in temporary.parent.glob(f"{escape(temporary.name)}*"):
-            os.truncate(path, 0)  # a library that failed may hold it open, and with it the space
-            path.unlink(missing_ok=True)
+            if path.is_file():
+                os.truncate(path, 0)  # a library that failed may hold it open, and its space
+            discard(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that it holds."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
@@ -138,7 +180,7 @@ def defect(path: Path) -> str | None:
     """
     if not path.is_file():
         return "the file is missing"
-    check = _CHECKS.get(path.suffix.lower(), _check_any)
+    check = _CHECKS.get(path.suffix.lower() or path.name, _check_any)
     try:
         check(path)
     except Exception as error:  # any failure to open is the answer to the question
@@ -164,52 +206,6 @@ def _gap(path: Path) -> str | None:
         return search(path) if search else None
     except Exception as error:  # any failure to read is the answer to the question
         return f"it cannot be read ({error})"
-
-
-def _raster_gap(path: Path) -> str | None:
-    with rasterio.open(path) as raster:
-        together = raster.interleaving is Interleaving.pixel
-        groups = [list(raster.indexes)] if together else [[band] for band in raster.indexes]
-        for bands in groups:
-            if gap := _missing_block(raster, bands[0]):
-                return gap
-            for window in _windows(raster, bands):
-                raster.read(bands, window=window)
-    return None
-
-
-def _missing_block(raster: rasterio.DatasetReader, band: int) -> str | None:
-    """Name a storage block of a GeoTIFF that was never written; it would read as nodata."""
-    height, width = raster.block_shapes[band - 1]
-    for row in range(-(-raster.height // height)):
-        for col in range(-(-raster.width // width)):
-            if not raster.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band):
-                return f"storage block {row}, {col} of band {band} is missing"
-    return None
-
-
-def _windows(raster: rasterio.DatasetReader, bands: Sequence[int]) -> Iterator[Window]:
-    """Walk over bands of a raster in windows of whole storage blocks."""
-    height, width = raster.block_shapes[bands[0] - 1]
-    rows = height * max(READ_AT_ONCE // 4 // height, 1)
-    cols = width * max(READ_AT_ONCE // len(bands) // width, 1)
-    for row in range(0, raster.height, rows):
-        for col in range(0, raster.width, cols):
-            yield Window(col, row, min(cols, raster.width - col), min(rows, raster.height - row))
-
-
-def _netcdf_gap(path: Path) -> str | None:
-    """Compare the file's size with the sizes of its plain variables."""
-    with netCDF4.Dataset(path) as file:
-        least = sum(_plain_bytes(variable) for variable in file.variables.values())
-    size = path.stat().st_size
-    return f"it has {size} bytes, its variables need {least}" if size < least else None
-
-
-def _plain_bytes(variable: netCDF4.Variable) -> int:
-    if variable.dtype is str or any((variable.filters() or {}).values()):
-        return 0
-    return int(variable.size) * int(variable.dtype.itemsize)
 
 
 def _check_netcdf(path: Path) -> None:
@@ -256,5 +252,6 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
     ".json": lambda path: read_json(path),
     ".xml": _check_xml,
     ".qml": _check_xml,
+    zarr_check.METADATA: zarr_check.check,
 }
-_GAPS: dict[str, Callable[[Path], str | None]] = {".tif": _raster_gap, ".nc": _netcdf_gap}
+_GAPS: dict[str, Callable[[Path], str | None]] = {".tif": gaps.of_raster, ".nc": gaps.of_netcdf}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import ceil
@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from ..errors import InputError
 from . import geometry, grid, layout
+from .input_report import Report
 from .sensors.base import Product, Scan
 from .sensors.sentinel2 import SENTINEL2
 from .tile import Header, TileSettings, refuse_finer
@@ -43,31 +44,6 @@ class Settings(layout.FeatureSettings, TileSettings):
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the check found, a sentence each."""
-
-    errors: tuple[str, ...] = ()
-    """What keeps the run from starting."""
-    warnings: tuple[str, ...] = ()
-    """What the chain copes with."""
-    counts: tuple[str, ...] = ()
-    """What there is: products of each tile, polygons of each class."""
-
-    def __add__(self, other: Report) -> Report:
-        return Report(
-            self.errors + other.errors,
-            self.warnings + other.warnings,
-            self.counts + other.counts,
-        )
-
-    def text(self) -> str:
-        """Give the text of the report file."""
-        blocks = ("errors", self.errors), ("warnings", self.warnings), ("found", self.counts)
-        parts = [f"{title}:\n{listed(lines)}\n" for title, lines in blocks if lines]
-        return "\n".join(["The inputs were checked.\n", *parts])
-
-
-@dataclass(frozen=True)
 class Tile:
     """A tile of the run, as far as its files tell."""
 
@@ -81,11 +57,6 @@ class Tile:
         """Grid of the finest band, None where no file tells it."""
         known = _first_grids(self).get(SENTINEL2.finest)
         return known[1] if known else None
-
-
-def listed(lines: Iterable[str]) -> str:
-    """Give sentences as a list, a line each."""
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def folders(settings: Settings) -> list[str]:
@@ -104,6 +75,13 @@ def scan_of(folder: Path, name: str) -> Scan:
 def files_of(product: Product) -> dict[str, Path]:
     """Give the files of a product, by band and mask."""
     return {**product.bands, **product.masks}
+
+
+def files(settings: Settings) -> Iterator[Path]:
+    """Yield the band and mask files of the tiles, those that exist."""
+    for name in folders(settings):
+        for product in scan_of(settings.s2_path / name, name).products:
+            yield from files_of(product).values()
 
 
 def look_at(settings: Settings, cpus: int) -> list[Tile]:

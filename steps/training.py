@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import TaskError
 from . import store
 from .artifacts import (
+    EXTERNAL,
     HISTORY,
     HISTORY_TABLE,
     LOSS_FIGURE,
@@ -73,6 +74,7 @@ def train(job: Job) -> None:
         }
         order = process.Order(
             samples=str(job.input(SAMPLES)),
+            external=str(job.input(EXTERNAL)) if job.every(EXTERNAL) else None,
             outputs=outputs,
             checkpoint=str(checkpoint_of(job.output(MODEL_HYP))),
             region=str(job.unit.region),

@@ -21,19 +21,32 @@ def layers(root: Path) -> dict[str, list[tuple]]:
     return found
 
 
+FUNCTIONS = """
+external_features :
+{
+ functions : [["get_spatial_median", { "window" : 5 }], "get_soi_s2"]
+ padding : 2
+}
+"""
+
+
+@pytest.mark.timeout(900)  # four whole runs
 @pytest.mark.parametrize(
-    ("options", "tiles"),
+    ("options", "tiles", "section"),
     [
-        ({"proj": "EPSG:32631"}, (1, 1)),
-        ({"proj": "EPSG:2154"}, (1, 1)),
-        ({"proj": "EPSG:2154", "zones": 2}, (2, 1)),
+        ({"proj": "EPSG:32631"}, (1, 1), ""),
+        ({"proj": "EPSG:2154"}, (1, 1), ""),
+        ({"proj": "EPSG:2154", "zones": 2}, (2, 1), ""),
+        ({"proj": "EPSG:32631"}, (1, 1), FUNCTIONS),
+        ({"proj": "EPSG:2154"}, (1, 1), FUNCTIONS),
     ],
-    ids=["utm", "lambert", "two zones"],
+    ids=["utm", "lambert", "two zones", "functions in utm", "functions in lambert"],
 )
 def test_same_bytes_for_any_cut_worker_and_scheduler(
-    tmp_path: Path, options: dict, tiles: tuple[int, int]
+    tmp_path: Path, options: dict, tiles: tuple[int, int], section: str
 ) -> None:
     config = tiny(tmp_path / "land", tiles=tiles, **options)
+    config.write_text(config.read_text() + section)
     found = {}
     for chunks in (1, 3, 17, 50):
         name = f"results_{chunks}"

@@ -14,6 +14,8 @@ import pytest
 import rasterio
 from conftest import Ended, digests, run_apart, run_debug, tiny, with_keys
 
+from i2lc.chain import cli
+from i2lc.errors import TaskError
 from i2lc.steps.scikit import model_file
 
 pytestmark = pytest.mark.chain
@@ -218,3 +220,15 @@ def test_other_estimators_make_maps(tmp_path: Path, section: str) -> None:
     assert run_debug(config, root).status == 0
     found = json.loads((root / "final" / "results.json").read_text())
     assert found["spread_over_random_splits"]["oa"]["mean"] > 1.5 / len(found["labels"])
+
+
+def test_a_model_makes_its_map_elsewhere_too(forest: Ended, landscape: Path) -> None:
+    model = forest.root / "model" / "model_1_seed_0.skops"
+    out = landscape.parent / "predicted"
+    words = ("predict", model, "-config", landscape, "-out", out, "-scheduler_type", "debug")
+    assert cli.main([*map(str, words)]) == 0
+    for name in ("Classif_Seed_0.tif", "Confidence_Seed_0.tif"):
+        assert (out / "final" / name).read_bytes() == (forest.root / "final" / name).read_bytes()
+    assert (out / "model" / "model_1_seed_0.skops").read_bytes() == model.read_bytes()
+    with pytest.raises(TaskError, match="calibrate : True divides the logits of a network"):
+        cli.VERBS["predict"]([*map(str, words[1:]), "-calibrate"])

@@ -54,6 +54,8 @@ class Record:
     """Memory that the functions take for a pixel, measured, up to the next power of two."""
     cost: dict[str, Any] = field(default_factory=dict)
     """What the trial measured of each function; for reading, decides nothing."""
+    bands: tuple[str, ...] = ()
+    """Bands and indices of the chain's own that the functions can read, in their order."""
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ class Record:
                     for one in data["functions"]
                 ),
                 "padding": (rows, cols),
+                "bands": tuple(data["bands"]),
                 "raw_days": None if days is None else tuple(map(date.fromisoformat, days)),
             }
         )

@@ -14,7 +14,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +28,12 @@ ERROR = "i2lc-error: "
 """Marks the line in which the process says why it ended."""
 SHARED_MEMORY = re.compile(r"/torch_|shared memory|bus error", re.IGNORECASE)
 """What torch says when the memory that it shares with loading processes is full."""
+
+
+def log_missing(shares: Mapping[str, float]) -> None:
+    """Log the share of missing values of each feature that has any."""
+    told = [f"{name} {100 * share:.2f} %" for name, share in shares.items() if share]
+    log.info("values that are missing in the samples: %s", ", ".join(told) or "none")
 
 
 def run(module: str, order: dict[str, Any], threads: int) -> None:

@@ -71,8 +71,8 @@ def _read(path: Path, key: str) -> Checkpoint | None:
             raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
         if about["key"] != key:
             log.info(
-                "the checkpoint %s is of other samples or settings: the training begins with "
-                "epoch 1",
+                "the checkpoint %s is of other samples, settings or torch: the training begins "
+                "with epoch 1",
                 path.name,
             )
             return None

@@ -12,24 +12,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ...nn_bank import calibration, devices, inference, registry, user_networks
 from ...nn_bank import training as loop
 from ...nn_bank.base import Iota2NeuralNetwork
 from ...nn_bank.choice import Fit
 from ...nn_bank.history import Epoch, Progress
 from ...nn_bank.sources import Source
-from ...nn_bank.statistics import Quantiles, Statistics, Summary
-from .. import model_file, samples_file
+from .. import model_file
 from ..sensors.sentinel2 import SENTINEL2
-from . import apart, checkpoint_file, figures, sample_source
+from . import apart, checkpoint_file, figures
+from .sets import Sets, read
 from .settings import DeepLearning, Pair, TrainingSettings
 
 log = logging.getLogger(__name__)
 
 MODULE = __name__ if __name__ != "__main__" else "i2lc.steps.learning.process"
-FULL_MOST = 2e9
-"""Bytes of samples up to which dataloader_mode auto holds all of them. No property of the machine:
-the mode decides the order of the samples, and with it the result."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +48,8 @@ class Order:
     num_workers: int
     gpus: int
     settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Sets:
-    """The samples of a training, and what is known of them."""
-
-    axes: samples_file.Axes
-    training: Source
-    validation: Source
-    codes: list[int]
-    """Class code of each output."""
-    summary: Summary
+    external: str | None = None
+    """Record of the user's functions; None without external features."""
 
 
 def train(order: Order) -> None:
@@ -69,7 +58,7 @@ def train(order: Order) -> None:
     deep = settings.deep_learning_parameters
     pair = deep.hyperparameters_solver.pairs[order.hyp]
     seed = (settings.random_seed or 0) + order.seed
-    sets = _read(Path(order.samples), deep, seed)
+    sets = read(Path(order.samples), deep, seed)
     network = _network(deep, pair, sets, seed)
     device = devices.choose(order.gpus)
     log.info("trains on %s, %d parameters", device, sum(p.numel() for p in network.parameters()))
@@ -88,34 +77,6 @@ def train(order: Order) -> None:
     _publish(order, deep, pair, sets, network, fitted)
 
 
-def _read(path: Path, deep: DeepLearning, seed: int) -> Sets:
-    axes = samples_file.read_axes(path)
-    mode, why = _mode(path, deep.dataloader_mode)
-    log.info("dataloader_mode %s: %s", mode, why)
-    opened = sample_source.load if mode == "full" else sample_source.stored
-    training, validation, codes = opened(path)
-    share = deep.additional_statistics_percentage
-    quantiles = None if share is None else Quantiles(len(training), share, seed)
-    statistics = Statistics(len(axes.dates), len(axes.bands), raw=axes.raw)
-    for block in range(training.blocks):
-        features, _ = training.read(block)
-        statistics.update(features)
-        if quantiles is not None:
-            quantiles.update(features)
-    summary = statistics.summary(training.scale, quantiles)
-    return Sets(axes, training, validation, codes, summary)
-
-
-def _mode(path: Path, asked: str) -> tuple[str, str]:
-    """Give the way in which the samples are read, and why."""
-    size = sample_source.size(path)
-    told = f"the samples take {size / 1e9:.2f} GB"
-    if asked != "auto":
-        return asked, told
-    mode = "full" if size <= FULL_MOST else "stream"
-    return mode, f"{told}, auto holds up to {FULL_MOST / 1e9:.0f} GB in memory"
-
-
 def _network(deep: DeepLearning, pair: Pair, sets: Sets, seed: int) -> Iota2NeuralNetwork:
     shape = (len(sets.axes.dates), len(sets.axes.bands), len(sets.codes))
     parameters = deep.parameters(pair)
@@ -127,6 +88,8 @@ def _network(deep: DeepLearning, pair: Pair, sets: Sets, seed: int) -> Iota2Neur
 
 def _key(order: Order, settings: TrainingSettings, pair: Pair, sets: Sets, device: str) -> str:
     """Name all that decides a training but the number of its epochs, where that can grow.
+
+    Another version of torch may round otherwise: what it began is not gone on with.
 
     The samples are named by their labels and exact statistics: no pass of its own is needed.
     """
@@ -140,6 +103,7 @@ def _key(order: Order, settings: TrainingSettings, pair: Pair, sets: Sets, devic
         del said[name]
     del said["early_stop_tol"], said["early_stop_metric"]
     parts = {
+        "torch": str(torch.__version__),
         "settings": said,
         "module": None if deep.dl_module is None else user_networks.digest(deep.dl_module),
         "pair": pair.as_dict(),
@@ -180,6 +144,7 @@ def _publish(
         training=record,
         raw=sets.axes.raw,
         module=_module(deep),
+        external=model_file.external_of(order.external),
         **_measured(network, sets.validation),
     )
     paths = {name: Path(path) for name, path in order.outputs.items()}

@@ -94,6 +94,8 @@ class StoredSamples:
         """Stored value of one unit, (band,)."""
         self.raw = axes.raw
         """The dates are raw."""
+        self.gaps = axes.gaps
+        """Single values may be missing."""
         numbers, starts = np.unique(rows // BLOCK, return_index=True)
         self._runs = numbers
         self._starts = np.append(starts, len(rows))
@@ -189,7 +191,7 @@ def _in_memory(source: StoredSamples) -> Samples:
         features[place : place + len(values)] = values
         place += len(values)
     source.close()
-    return Samples(features, source.labels, source.scale, source.raw)
+    return Samples(features, source.labels, source.scale, source.raw, source.gaps)
 
 
 def _index(path: Path) -> _Index:

@@ -270,7 +270,9 @@ class TrainingSettings(split.SeedSettings, layout.RawSettings, ModuleSettings):
     """Keys that decide a training."""
 
     @model_validator(mode="after")
-    def _reads_its_dates(self) -> TrainingSettings:
+    def _reads_its_dates(self, info: ValidationInfo) -> TrainingSettings:
+        if (info.context or {}).get("model_type") is not None:
+            return self  # no network learns: its own settings tell what it cannot read
         deep = self.deep_learning_parameters
         with _told():
             network = registry.network_class(deep.dl_name, deep.dl_module)

@@ -15,6 +15,7 @@ TYPES: dict[str, frozenset[str]] = {
         "JsonNode": "builtins.str",
         "TypeNode": "builtins.int builtins.str",
         "NdArrayNode": "numpy.ndarray numpy.float64 numpy.int64 numpy.uint64",
+        "DTypeNode": "numpy.dtype",
         "RandomStateNode": "numpy.random.mtrand.RandomState",
         "RandomGeneratorNode": "numpy.random._generator.Generator",
         "TreeNode": "sklearn.tree._tree.Tree",
@@ -43,6 +44,7 @@ TYPES: dict[str, frozenset[str]] = {
             sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor
             sklearn.ensemble._voting.VotingClassifier
             sklearn.ensemble._weight_boosting.AdaBoostClassifier
+            sklearn.impute._base.SimpleImputer
             sklearn.pipeline.Pipeline
             sklearn.preprocessing._data.StandardScaler
             sklearn.preprocessing._label.LabelEncoder

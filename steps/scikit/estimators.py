@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     VotingClassifier,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -104,11 +105,25 @@ def _named(
 
 
 def build(
-    name: str, parameters: Mapping[str, Any], seed: int, *, standardization: bool, folds: int
+    name: str,
+    parameters: Mapping[str, Any],
+    seed: int,
+    *,
+    standardization: bool,
+    folds: int,
+    gaps: bool = False,
 ) -> Pipeline:
-    """Build the pipeline that is fitted and saved: perhaps a scaler, then the estimator."""
+    """Build the pipeline that is fitted and saved.
+
+    Where there are gaps it begins with what fills them: with the mean of the feature over the
+    samples, 0 of a feature that has no value in any. Then, perhaps, a scaler; at last the
+    estimator.
+    """
+    imputer = [("imputer", SimpleImputer(strategy="mean", keep_empty_features=True))]
     scaler = [("scaler", StandardScaler())] if standardization else []
-    return Pipeline([*scaler, ("model", bare(name, parameters, seed, folds))])
+    return Pipeline(
+        [*(imputer if gaps else ()), *scaler, ("model", bare(name, parameters, seed, folds))]
+    )
 
 
 def path_of(name: str, keyword: str) -> str:

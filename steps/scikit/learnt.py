@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from numpy.typing import NDArray
 from ...errors import TaskError
 from .. import enough, samples_file
 from . import estimators
-from .prediction import flat
+from .prediction import Meaning, flat
 from .settings import Settings
 
 GB = 1e9
 FLOAT32 = 4
+FILLING = 2
+"""Copies that filling gaps takes: the mean is taken of one, the other is what is learnt from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +27,15 @@ class Learnt:
     """What an estimator learns from."""
 
     x: NDArray[np.float32]
-    """Physical values, (sample, date x band)."""
+    """Physical values, (sample, date x band + static); NaN in gaps."""
     labels: NDArray[np.int64]
     """Indices into the codes, (sample,)."""
     polygons: NDArray[np.int64]
     """Number of the polygon of each sample, (sample,)."""
     codes: Sequence[int]
     """Class codes, increasing."""
+    gaps: bool = False
+    """Some values may be NaN."""
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -52,12 +55,22 @@ def read(path: Path, axes: samples_file.Axes) -> Learnt:
         labels = np.asarray(file["label"][:]).astype(np.int64)
         codes, indices = np.unique(labels, return_inverse=True)
         _refuse_few_classes(path, codes)
-        scale = np.array(axes.scales, np.float32)
-        x = np.empty((len(labels), len(axes.dates) * len(axes.bands)), np.float32)
+        meaning = Meaning.of(axes)
+        x = np.empty((len(labels), axes.features), np.float32)
         for piece in samples_file.pieces(len(labels)):
-            x[piece] = flat(np.asarray(file["features"][piece]), scale)
+            statics = np.asarray(file["statics"][piece]) if axes.statics else None
+            x[piece] = flat(np.asarray(file["features"][piece]), meaning, statics)
         polygons = np.asarray(file["polygon"][:]).astype(np.int64)
-    return Learnt(x, indices.astype(np.int64), polygons, codes.tolist())
+    return Learnt(x, indices.astype(np.int64), polygons, codes.tolist(), axes.gaps)
+
+
+def missing(x: NDArray[np.float32], axes: samples_file.Axes) -> dict[str, float]:
+    """Give the share of NaN of each band over samples and dates, and of each static feature."""
+    shares = np.array([np.isnan(column).mean() for column in x.T])
+    series = len(axes.dates) * len(axes.bands)
+    of_bands = shares[:series].reshape(len(axes.dates), len(axes.bands)).mean(axis=0)
+    names = (*axes.bands, *axes.statics)
+    return dict(zip(names, [*of_bands.tolist(), *shares[series:].tolist()], strict=True))
 
 
 def _refuse_few_classes(path: Path, codes: NDArray[np.int64]) -> None:
@@ -71,13 +84,17 @@ def _refuse_few_classes(path: Path, codes: NDArray[np.int64]) -> None:
 
 
 def refuse_too_large(path: Path, settings: Settings, ram: int) -> None:
-    """Refuse samples that the task's memory cannot hold, before any is read."""
+    """Refuse samples that the task's memory cannot hold, before any is read.
+
+    Where there are gaps, more copies are held while they are filled.
+    """
+    axes = samples_file.read_axes(path)
     with netCDF4.Dataset(path) as file:
-        shape = file["features"].shape
-    size = FLOAT32 * math.prod(shape) * copies(settings)
+        count = file.dimensions["sample"].size
+    size = FLOAT32 * count * axes.features * (copies(settings) + FILLING * axes.gaps)
     if size > ram:
         raise TaskError(
-            f"{shape[0]} samples take {size / GB:.1f} GB as {settings.model_type} learns from "
+            f"{count} samples take {size / GB:.1f} GB as {settings.model_type} learns from "
             f"them, the task has {ram / GB:.1f} GB: raise maximum_ram, lower -nb_parallel_tasks, "
             "or take fewer samples (sample_selection)"
         )

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import InconsistentVersionWarning
 
 from ...errors import InputError
-from ..model_file import Card
+from ..model_file import Card, card_of
 from . import archive, prediction
+from .prediction import Meaning
 
 MEMBER = "i2lc.json"
 VERSION = "scikit_learn"
@@ -32,24 +33,23 @@ class ScikitModel:
     estimator: Any
     """A fitted Pipeline whose classes are numbers of the card's labels."""
 
-    @property
-    def scale(self) -> NDArray[np.float32]:
-        """Stored value of one unit, float32 (band,)."""
-        return np.array(self.card.scales, np.float32)
-
-    def probabilities(self, values: NDArray[np.int16]) -> NDArray[np.float32]:
+    def probabilities(
+        self, values: NDArray[np.int16], statics: NDArray[np.int16] | None = None
+    ) -> NDArray[np.float32]:
         """Give the class probabilities of samples, the same bits for any cut.
 
         Parameters
         ----------
         values : ndarray of int16, (sample, date, band)
+        statics : ndarray of int16, (sample, static), optional
+            Features without a date, where the card names some.
 
         Returns
         -------
         ndarray of float32, (sample, class)
             Classes in the order of the card's labels; each row's sum is 1.
         """
-        return prediction.probabilities(self.estimator, values, self.scale)
+        return prediction.probabilities(self.estimator, values, Meaning.of(self.card), statics)
 
 
 def save(path: Path, estimator: Any, card: Card) -> None:
@@ -62,7 +62,7 @@ def read_card(path: Path) -> Card:
     text = archive.text(path, MEMBER)
     if text is None:
         raise InputError(f"{path} is no model of i2lc: it has no member {MEMBER}")
-    return Card.from_json(text)
+    return card_of(path, text)
 
 
 def load(path: Path) -> ScikitModel:
@@ -97,7 +97,7 @@ def _of_other_version(path: Path, card: Card) -> InputError | None:
 
 def _refuse_mismatch(path: Path, card: Card, estimator: Any) -> None:
     """Refuse an estimator that its card does not describe."""
-    expected = (list(range(len(card.labels))), len(card.dates) * len(card.bands))
+    expected = (list(range(len(card.labels))), card.features)
     try:
         found = (np.asarray(estimator.classes_).tolist(), int(estimator[0].n_features_in_))
     except (AttributeError, TypeError, IndexError) as error:

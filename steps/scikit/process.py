@@ -44,6 +44,8 @@ class Order:
     threads: int
     """Of forests; never changes a result."""
     settings: dict[str, Any]
+    external: str | None = None
+    """Record of the user's functions; None without external features."""
 
 
 def fit(order: Order) -> None:
@@ -51,6 +53,8 @@ def fit(order: Order) -> None:
     settings = Settings(**order.settings)
     axes = samples_file.read_axes(Path(order.samples))
     samples = learnt.read(Path(order.samples), axes)
+    if axes.gaps:
+        apart.log_missing(learnt.missing(samples.x, axes))
     with _refusals_told(settings):
         tried = _tried(settings, samples, order) if settings.cross_validation_parameters else []
         made = _fitted(settings, samples, order, tried)
@@ -66,6 +70,9 @@ def fit(order: Order) -> None:
         sensor=SENTINEL2.name,
         statistics={},
         training=_record(settings, samples, order, tried),
+        external=network_file.external_of(order.external),
+        statics=axes.statics,
+        static_scales=axes.static_scales,
     )
     model_file.save(Path(order.model), made, card)
     model_file.load(Path(order.model))  # what cannot be loaded is found here, not by the map
@@ -126,6 +133,7 @@ def _built(settings: Settings, samples: Learnt, order: Order, fewest: int) -> Pi
         _seed(settings, order),
         standardization=settings.standardization,
         folds=folds,
+        gaps=samples.gaps,
     )
     estimators.use_threads(made, order.threads)
     return made

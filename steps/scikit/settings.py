@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from ..contract import Settings as BaseSettings
 from ..layout import RawSettings
 from ..split import SeedSettings
 
@@ -22,12 +23,17 @@ ModelType = Literal[
 ]
 
 
-class Settings(SeedSettings, RawSettings):
-    """Keys that the step uses."""
+class ModelSettings(BaseSettings):
+    """The key that chooses scikit-learn in place of networks."""
 
     model_type: ModelType | None = Field(
         None, description="Estimator of scikit-learn that learns in place of a network."
     )
+
+
+class Settings(SeedSettings, RawSettings, ModelSettings):
+    """Keys that the step uses."""
+
     standardization: bool = Field(
         False,
         description="Subtract the mean of each feature and divide by its standard deviation.",

@@ -255,12 +255,12 @@ def test_a_run_that_ends_well(landscape: Path, run_here: Callable[..., Ended]) -
 
 def test_the_end_counts_the_warnings_about_the_inputs(tmp_path: Path) -> None:
     """They stand in a file that nobody opens unasked."""
-    assert ending._warnings(tmp_path) == 0
+    assert ending._warnings(tmp_path / "input_check.txt") == 0
     report = Report(warnings=("a is odd", "b is odd"), counts=("c: 1",))
     (tmp_path / "input_check.txt").write_text(report.text())
-    assert ending._warnings(tmp_path) == 2
+    assert ending._warnings(tmp_path / "input_check.txt") == 2
     (tmp_path / "input_check.txt").write_text(Report(counts=("c: 1",)).text())
-    assert ending._warnings(tmp_path) == 0
+    assert ending._warnings(tmp_path / "input_check.txt") == 0
 
 
 def run_with(

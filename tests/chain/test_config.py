@@ -6,20 +6,24 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from i2lc.chain import config, kinds
+from i2lc.chain import config, kinds, sections
 from i2lc.chain.config import Config
 from i2lc.errors import ConfigError
 from i2lc.steps.folds import Folds
 from i2lc.steps.grid import LatticeSettings
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = [ROOT / "config_templates" / name for name in ("land_cover.cfg", "minimal.cfg")]
+TEMPLATES = [
+    ROOT / "config_templates" / name
+    for name in ("land_cover.cfg", "minimal.cfg", "features_map.cfg")
+]
 
 SEED_LISTING = """\
 chain :
@@ -269,7 +273,11 @@ def test_a_key_of_two_sections_may_stand_in_both_with_one_value(tmp_path: Path) 
 def test_resolved_gives_every_key_and_loads_again(tmp_path: Path) -> None:
     made = load(tmp_path, SEED_LISTING)
     resolved = made.resolved()
-    assert {section: tuple(keys) for section, keys in resolved.items()} == config.SECTIONS
+    assert {section: tuple(keys) for section, keys in resolved.items()} == {
+        section: keys
+        for section, keys in sections.SECTIONS.items()
+        if section not in sections.WHOLE
+    }
     assert resolved["chain"]["cloud_threshold"] == 0
     assert resolved["arg_train"]["sample_selection"]["strategy.constant.nb"] == 100000
     again = load(tmp_path, yaml.safe_dump(resolved), "resolved.yaml")
@@ -296,7 +304,7 @@ def test_regions_and_folds_resolve_and_load_again(tmp_path: Path) -> None:
 
 # What is refused. The first line after the nine of section chain is line 10.
 
-CHAIN_KEYS = ", ".join(sorted(config.SECTIONS["chain"]))
+CHAIN_KEYS = ", ".join(sorted(sections.SECTIONS["chain"]))
 IN_CHAIN = {
     ' ouput_path : "x"': "line 10: unknown key chain.ouput_path; did you mean output_path?",
     " outptu : 1": f"line 10: unknown key chain.outptu; the keys of chain are {CHAIN_KEYS}",
@@ -519,7 +527,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 
 @given(
-    key=st.sampled_from(sorted(config.SECTIONS["chain"])),
+    key=st.sampled_from(sorted(sections.SECTIONS["chain"])),
     value=st.sampled_from(["None", "[1, 2]", '"?"', "-3", "{ a : 1 }", "1e9", "True"]),
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -603,20 +611,20 @@ def test_a_quoted_number_in_yaml_is_refused_too(tmp_path: Path) -> None:
 
 
 def test_every_key_has_a_model_a_section_and_a_description() -> None:
-    models = config.fields()
-    keys = {key for keys in config.SECTIONS.values() for key in keys}
+    models = sections.fields()
+    keys = {key for keys in sections.SECTIONS.values() for key in keys}
     assert set(models) == keys
-    for section, names in config.supported().items():
+    for section, names in sections.supported().items():
         for name in names:
-            path = (*section.split(".")[1:], name)
-            info = kinds.find(config.MODELS, path)
+            path = (*section.split(".")[section not in sections.WHOLE :], name)
+            info = kinds.find(sections.MODELS, path)
             assert info is not None
             assert info.description, (section, name)
 
 
 def test_nested_sections_are_named_with_dots() -> None:
-    supported = config.supported()
-    assert set(supported) - set(config.SECTIONS) == {
+    supported = sections.supported()
+    assert set(supported) - set(sections.SECTIONS) == {
         "chain.folds",
         "arg_train.folds",
         "arg_train.sample_selection",
@@ -669,7 +677,7 @@ def test_the_template_holds_the_values_of_the_seed(tmp_path: Path) -> None:
 
 def test_the_template_names_every_key_below_a_comment() -> None:
     lines = (ROOT / "config_templates" / "land_cover.cfg").read_text().splitlines()
-    for section, keys in config.supported().items():
+    for section, keys in sections.supported().items():
         for key in keys:
             found = [n for n, x in enumerate(lines) if re.match(rf'\s*(# )?"?{key}"? :', x)]
             assert found, f"{section}.{key}"
@@ -686,7 +694,7 @@ def test_the_values_behind_a_hash_in_the_template_load_too(tmp_path: Path) -> No
         *("strategy.percent", "strategy.total", "strategy.by", "start_date", "end_date"),
         "strategy.smote",
         *("# field :", "# test_vectors :"),
-        *("# dl_module", "# adaptive_lr", "# loss :", "# model_type"),
+        *("# dl_module", "# adaptive_lr", "# loss :", "# model_type", "# module :"),
     )
     opened = [
         line.replace("# ", "", 1)
@@ -698,16 +706,34 @@ def test_the_values_behind_a_hash_in_the_template_load_too(tmp_path: Path) -> No
     assert made.run.extract_bands is True
     assert made.units.folds == Folds(by="block", k=5, block_size=5000, buffer=500)
     assert made.units.classif_mode == "fusion"
+    external = made.steps["check_external"].model_dump()["external_features"]
+    assert external["scale"] == {"soi": 10000}
+    assert (external["output_type"], made.run.maps_features) == ("int16", True)
     learning = made.steps["training"].model_dump()["deep_learning_parameters"]
     assert learning["dl_parameters"] == {"hidden_sizes": [240, 69, 69]}
 
 
-def test_the_page_of_parameters_is_that_of_the_models() -> None:
+def script_of_the_page() -> Any:
     spec = importlib.util.spec_from_file_location("made", ROOT / "docs" / "make_parameters.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
+    return script
+
+
+def test_the_page_has_sections_of_one_field_and_keys_of_a_library() -> None:
+    text = script_of_the_page().page()
+    section = text.partition("## external_features\n")[2].partition("\n## ")[0]
+    assert "| `functions` | `None` | names in quotes, or a list of names and [name, par" in section
+    assert "| `external_features` |" not in text
+    section = text.partition("## scikit_models_parameters\n")[2].partition("\n## ")[0]
+    assert "| any other key |  |  | " in section
+    assert text.count("any other key") == 1
+
+
+def test_the_page_of_parameters_is_that_of_the_models() -> None:
+    script = script_of_the_page()
     text = (ROOT / "docs" / "parameters.md").read_text()
     assert text == script.page(), "run: python docs/make_parameters.py"
     row = "| `ratio` | `0.5` | a number above 0 and below 1 | Share of the polygons of each class"

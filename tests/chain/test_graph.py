@@ -15,11 +15,14 @@ from i2lc.chain.units import Units
 from i2lc.errors import GraphError
 from i2lc.steps import artifacts
 from i2lc.steps.contract import Artifact, File, Unit
+from i2lc.steps.features_product import Product
 
 ALL = [value for value in vars(artifacts).values() if isinstance(value, Artifact)]
 BOTH = Asked(probabilities=True, probability_mosaic=True)
 EVERYTHING = replace(BOTH, regions=True, augmentation=True, folds=True, user_networks=True)
 SCORES = Asked(regions=True, augmentation=True, folds=True, maps=False)
+PRODUCT = Product("features_map", "geotiff", "float32", per_tile=False, nodata=-10000)
+OWN = Asked(external=("my.py", "other.py"), features_map=PRODUCT)
 SMALL = Units(
     strips={"T31TCJ": 2, "T31TDJ": 2}, sampled={"T31TCJ": [0], "T31TDJ": [0, 1]}, seeds=2, pairs=3
 )
@@ -34,6 +37,14 @@ ASKED = [
     (Asked(folds=True), replace(SMALL, folds=(0, 1, 2))),
     (EVERYTHING, LARGE),
     (SCORES, replace(LARGE, folds=(1, 2))),
+    (Asked(external=()), SMALL),
+    (OWN, SMALL),
+    (replace(OWN, features_map=replace(PRODUCT, per_tile=True)), SMALL),
+    (replace(OWN, external=None), SMALL),
+    (replace(OWN, classification=False), SMALL),
+    (replace(OWN, external=None, classification=False), SMALL),
+    (Asked(given_model=True, probability_mosaic=True), SMALL),
+    (Asked(given_model=True, external=("my.py",)), SMALL),
 ]
 
 
@@ -171,14 +182,16 @@ def test_a_unit_without_an_axis_of_the_path_is_an_error() -> None:
 
 @pytest.mark.parametrize(("asked", "units"), ASKED)
 def test_each_artifact_that_is_read_is_written_by_one_step(asked: Asked, units: Units) -> None:
-    steps = recipe.land_cover(asked)
+    steps = recipe.steps_of(asked)
     written = [artifact for step in steps for artifact in step.outputs]
     assert len(written) == len(set(written))
     for step in steps:
         assert set(step.inputs) <= set(written), step.name
         order = steps.index(step)
         earlier = {artifact for known in steps[:order] for artifact in known.outputs}
-        assert set(step.inputs) <= earlier, f"{step.name} stands before a step that it reads"
+        assert {*step.inputs, *step.after} <= earlier, (
+            f"{step.name} stands before a step that it reads"
+        )
     built = graph.build(steps, units)
     files = [file.path for task in built.tasks.values() for file in task.outputs]
     assert len(files) == len(set(files)) == len(built.producers)
@@ -192,6 +205,7 @@ def test_the_page_of_artifacts_has_none_to_spare() -> None:
         *recipe.land_cover(EVERYTHING),
         *recipe.land_cover(estimators),
         *recipe.prediction(Asked(given_model=True)),
+        *recipe.land_cover(replace(OWN, external=())),
     ]
     written = {artifact for step in made for artifact in step.outputs}
     assert written == set(ALL)
@@ -232,6 +246,59 @@ def test_edges_of_the_chain(real: Graph) -> None:
     ]
     assert "mosaic/seed_0" in before(real, "confusion/T31TCJ_seed_0")
     assert "mosaic/seed_1" not in before(real, "confusion/T31TCJ_seed_0")
+
+
+def test_edges_of_external_features() -> None:
+    made = graph.build(recipe.land_cover(OWN), SMALL)
+    copies = ["model/external_features/my.py", "model/external_features/other.py"]
+    assert paths(made.tasks["check_external/all"].outputs) == [
+        "features/external_features.json",
+        "external_check.txt",
+        *copies,
+    ]
+    assert before(made, "check_external/all") == ["check_inputs/all"]
+    tile = made.tasks["tile_index/T31TCJ"]
+    assert before(made, tile.name) == ["check_external/all", "check_inputs/all"]
+    assert tile.inputs == ()
+    for name in ("samples/T31TDJ_strip_1", "classification/T31TCJ_strip_0"):
+        assert "check_external/all" in before(made, name)
+        assert set(copies) < set(paths(made.tasks[name].inputs))
+    assert before(made, "features_map/T31TDJ_strip_0") == [
+        "check_external/all",
+        "envelopes/all",
+        "tile_index/T31TDJ",
+    ]
+    strips = [f"features_map/{tile}_strip_{k}" for tile in ("T31TCJ", "T31TDJ") for k in (0, 1)]
+    assert before(made, "features_mosaic/all") == [
+        "check_external/all",
+        "envelopes/all",
+        *strips,
+        "tile_index/T31TCJ",
+        "tile_index/T31TDJ",
+    ]
+
+
+def test_a_features_map_a_tile() -> None:
+    asked = Asked(features_map=replace(PRODUCT, name="mine", per_tile=True))
+    made = graph.build(recipe.land_cover(asked), SMALL)
+    assert [name for name in made.tasks if name.startswith("features_mosaic")] == [
+        "features_mosaic/T31TCJ",
+        "features_mosaic/T31TDJ",
+    ]
+    assert paths(made.tasks["features_mosaic/T31TDJ"].outputs) == ["final/mine_T31TDJ.tif"]
+    assert before(made, "features_mosaic/T31TDJ") == [
+        "envelopes/all",
+        "features_map/T31TDJ_strip_0",
+        "features_map/T31TDJ_strip_1",
+        "tile_index/T31TDJ",
+    ]
+
+
+def test_functions_of_a_given_model_are_tried_at_its_dates() -> None:
+    made = graph.build(recipe.prediction(Asked(given_model=True, external=("my.py",))), SMALL)
+    assert before(made, "check_external/all") == ["check_inputs/all", "given_model/all"]
+    assert before(made, "tile_index/T31TCJ") == ["check_inputs/all"]
+    assert "check_external/all" in before(made, "classification/T31TCJ_strip_0")
 
 
 def test_edges_between_regions_and_folds(full: Graph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from conftest import tiny, with_keys
 
 from i2lc.chain import config, plan, recipe
 from i2lc.chain.recipe import Asked
+from i2lc.steps import check_external, check_tiles
 from i2lc.steps.contract import Step
+from i2lc.steps.features_product import Product
 
 PLAIN = [
     "check_inputs",
@@ -158,11 +161,97 @@ def test_probabilities_change_files_and_no_step(probabilities: bool) -> None:
     assert not Asked().any_probability
 
 
+PRODUCT = Product("features_map", "zarr", "int16", per_tile=True, nodata=0)
+OWN = {"+external features", "+functions of my.py"}
+
+
+def test_functions_of_the_user_are_tried_first_and_read_where_features_are() -> None:
+    asked = Asked(external=("my.py",))
+    assert names(asked) == ["check_inputs", "check_external", *PLAIN[1:]]
+    record = {"+external features"}
+    assert more(asked) == {
+        "samples": (OWN, set()),
+        "training": (record, set()),
+        "classification": (OWN, set()),
+    }
+    assert [file.name for file in step(asked, "check_external").outputs] == [
+        "external features",
+        "report of the external features",
+        "functions of my.py",
+    ]
+    assert [file.name for file in step(asked, "tile_index").after] == [
+        "input report",
+        "external features",
+    ]
+    shipped = Asked(external=())
+    assert names(shipped) == names(asked)
+    assert more(shipped)["samples"] == (record, set())
+    tree = Asked(external=("my.py",), scikit=True, cross_validation=True)
+    made = step(tree, "scikit_training")
+    assert [file.name for file in made.inputs] == ["samples", "external features"]
+    assert "cross-validation of keywords" in {file.name for file in made.outputs}
+
+
+def test_a_features_map_beside_the_land_cover_map() -> None:
+    asked = Asked(features_map=PRODUCT)
+    wanted = PLAIN.copy()
+    wanted.insert(wanted.index("training"), "features_map")
+    wanted.insert(wanted.index("validity"), "features_mosaic")
+    assert names(asked) == wanted
+    assert more(asked) == {}
+    made = step(asked, "features_mosaic")
+    assert made.per == ("tile",)
+    assert [file.pattern for file in made.outputs] == ["final/features_map_{tile}.zarr/.zmetadata"]
+
+
+def test_a_features_map_alone() -> None:
+    asked = Asked(classification=False, features_map=PRODUCT, external=("my.py",))
+    made = recipe.steps_of(asked)
+    assert [step.name for step in made] == [
+        "check_inputs",
+        "check_external",
+        "tile_index",
+        "envelopes",
+        "features_map",
+        "features_mosaic",
+    ]
+    assert made[0] is check_tiles.STEP
+    for step in made[4:]:
+        assert "external features" in {file.name for file in step.inputs}
+    bare = recipe.steps_of(replace(asked, external=None))
+    assert [step.name for step in bare] == [
+        step.name for step in made if step.name != "check_external"
+    ]
+    groups = [recipe.GROUPS.index(step.group) for step in made]
+    assert groups == sorted(groups)
+
+
+def test_functions_of_a_given_model() -> None:
+    plain = recipe.steps_of(Asked(given_model=True))
+    asked = Asked(given_model=True, external=("my.py",))
+    made = recipe.steps_of(asked)
+    behind = [step.name for step in plain].index("given_model") + 1
+    assert [step.name for step in made] == [
+        *(step.name for step in plain[:behind]),
+        "check_external",
+        *(step.name for step in plain[behind:]),
+    ]
+    tried = made[behind]
+    assert [file.name for file in tried.inputs] == ["dates of the model"]
+    assert tried.group == "learning"
+    assert tried.settings is check_external.GivenSettings
+    index = next(step for step in made if step.name == "tile_index")
+    assert [file.name for file in index.after] == ["input report"]
+
+
 def test_all_at_once_has_every_step() -> None:
-    asked = Asked(regions=True, augmentation=True, folds=True)
+    asked = Asked(
+        regions=True, augmentation=True, folds=True, external=("my.py",), features_map=PRODUCT
+    )
     other = {"scikit_training"}  # in place of the training of networks
     assert names(asked) == [made.name for made in recipe.STEPS if made.name not in other]
-    assert set(more(asked)) == set(more(Asked(regions=True))) | set(more(Asked(augmentation=True)))
+    parts = [Asked(regions=True), Asked(augmentation=True), Asked(external=("my.py",))]
+    assert set(more(asked)) == {name for part in parts for name in more(part)}
 
 
 # What a configuration asks for.

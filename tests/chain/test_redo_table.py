@@ -12,7 +12,7 @@ import shapely
 from conftest import tiny
 from pydantic import BaseModel
 
-from i2lc.chain import config, graph, kinds, ledger, plan, recipe, units
+from i2lc.chain import config, graph, kinds, ledger, plan, recipe, sections, units
 from i2lc.chain.config import Config
 from i2lc.chain.recipe import Asked
 from i2lc.steps.contract import Settings
@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "enable_probability_map": (True, NONE),
     "generate_final_probability_map": (True, NONE),
     "extract_bands": (True, NONE),
+    "builders_class_name": (("I2Classification", "I2FeaturesMap"), NONE),  # it adds steps
     "allowed_retry": (3, NONE),
     "stalled_after": (9, NONE),
     "maximum_ram": (9.0, NONE),
@@ -184,6 +185,40 @@ SCIKIT_TABLE: dict[str, tuple[Any, set[str]]] = {
 """The same for an estimator of scikit-learn in place of networks."""
 
 
+TRIED = {"check_external"}
+MAPPED = {"features_map", "features_mosaic"}
+CALLED = {*TRIED, *FEATURES, *MAPPED}
+EXTERNAL = "external_features"
+EXTERNAL_TABLE: dict[str, tuple[Any, set[str]]] = {
+    f"{EXTERNAL}.module": ((Path("/elsewhere/other.py"),), CALLED),
+    f"{EXTERNAL}.functions": ("get_soi_s2", CALLED),
+    f"{EXTERNAL}.concat_mode": (False, CALLED),
+    f"{EXTERNAL}.padding": (3, CALLED),
+    f"{EXTERNAL}.exogeneous_data": (Path("/elsewhere.tif"), CALLED),
+    f"{EXTERNAL}.scale": ({"mine": 10.0}, CALLED),
+    f"{EXTERNAL}.external_features_flag": (True, NONE),
+    "padding_size_x": (3, CALLED),
+    "padding_size_y": (3, CALLED),
+    "fill_missing_dates": (True, CALLED),
+    # of the features map alone; its name and format are those of other files
+    f"{EXTERNAL}.no_data_value": (-1.0, MAPPED),
+    f"{EXTERNAL}.output_type": ("int16", MAPPED),
+    f"{EXTERNAL}.output_name": ("other", NONE),
+    f"{EXTERNAL}.output_format": ("zarr", NONE),
+    f"{EXTERNAL}.output_per_tile": (True, NONE),
+    "compression_algorithm": ("DEFLATE", {"mosaic", "validity", "features_mosaic"}),
+    # what the plain run has too
+    "s2_path": (Path("moved"), CHECK | PIXELS | CALLED),
+    "keep_bands": (("B2", "B3", "B4", "B8", "B11"), PIXELS | CALLED),
+    "features": (("NDVI",), CALLED),
+    "temporal_resolution": (7, CHECK | {"envelopes"} | CALLED),
+    "number_of_chunks": (5, FEATURES | MAPPED),
+    "random_seed": (9, SPLIT),
+    f"{DEEP}.epochs": (5, LEARNING),
+}
+"""The same for functions of the user's and a features map, in a run with both."""
+
+
 @pytest.fixture(scope="module")
 def landscape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tiny(tmp_path_factory.mktemp("table") / "land", tiles=(2, 1), dates=4)
@@ -269,6 +304,30 @@ def before_of_scikit(scikit: Config) -> dict[str, str]:
     return digests(scikit, scikit.units, scikit.steps)
 
 
+FUNCTION = """
+def mine(self, gain=%d):
+    b8 = gain * self.get_interpolated_Sentinel2_B8()
+    return b8, [f"Sentinel2_mine_{day}" for day in self.get_interpolated_dates()["Sentinel2"]]
+"""
+
+
+@pytest.fixture(scope="module")
+def external(landscape: Path) -> Config:
+    """Configuration with a function of the user's and a features map."""
+    path = landscape.with_name("external.cfg")
+    path.with_name("mine.py").write_text(FUNCTION % 1)
+    sections = """builders : { builders_class_name : ["I2Classification", "I2FeaturesMap"] }
+external_features : { module : "mine.py", functions : "mine" }
+"""
+    path.write_text(landscape.read_text() + sections)
+    return config.load(path)
+
+
+@pytest.fixture(scope="module")
+def before_of_external(external: Config) -> dict[str, str]:
+    return digests(external, external.units, external.steps)
+
+
 def digests(made: Config, asked: units.UnitSettings, steps: dict[str, Settings]) -> dict[str, str]:
     """Give the fingerprints of all tasks of a configuration with other settings."""
     built = graph.build(recipe.land_cover(plan.asked(made)), units.plan(asked))
@@ -325,10 +384,33 @@ def test_a_key_redoes_the_steps_of_an_estimator(
     assert touched(scikit, before_of_scikit, key, value) == wanted
 
 
-def test_the_full_runs_have_every_step(
-    before_in_full: dict[str, str], before_of_scikit: dict[str, str]
+@pytest.mark.parametrize("key", EXTERNAL_TABLE)
+def test_a_key_redoes_the_steps_of_external_features(
+    external: Config, before_of_external: dict[str, str], key: str
 ) -> None:
-    found = {name.split("/")[0] for name in (*before_in_full, *before_of_scikit)}
+    value, wanted = EXTERNAL_TABLE[key]
+    assert touched(external, before_of_external, key, value) == wanted
+
+
+def test_another_text_of_a_module_redoes_what_its_functions_decide(
+    external: Config, before_of_external: dict[str, str]
+) -> None:
+    module = external.path.with_name("mine.py")
+    module.write_text(FUNCTION % 2)
+    after = digests(external, external.units, external.steps)
+    module.write_text(FUNCTION % 1)
+    other = {name.split("/")[0] for name in after if after[name] != before_of_external[name]}
+    assert other == CALLED
+    assert digests(external, external.units, external.steps) == before_of_external
+
+
+def test_the_full_runs_have_every_step(
+    before_in_full: dict[str, str],
+    before_of_scikit: dict[str, str],
+    before_of_external: dict[str, str],
+) -> None:
+    every = (*before_in_full, *before_of_scikit, *before_of_external)
+    found = {name.split("/")[0] for name in every}
     assert found == {step.name for step in recipe.STEPS}
 
 
@@ -354,4 +436,4 @@ def leaves(models: list[type[BaseModel]]) -> Iterator[str]:
 
 
 def test_the_table_has_every_key() -> None:
-    assert set(leaves([*config.MODELS])) == {*TABLE, *FULL_TABLE, *SCIKIT_TABLE}
+    assert set(leaves([*sections.MODELS])) == {*TABLE, *FULL_TABLE, *SCIKIT_TABLE, *EXTERNAL_TABLE}

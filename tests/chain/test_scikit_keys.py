@@ -141,7 +141,11 @@ def test_what_only_networks_do(plain, more, other):
 
 def test_raw_dates_are_for_networks(plain):
     found = refusal(plain, FOREST, more="arg_train :\n{|features_from_raw_dates : True")
-    assert "features_from_raw_dates True contradicts model_type RandomForestClassifier" in found
+    assert found == (
+        "scikit.cfg, line 3: features_from_raw_dates True contradicts model_type "
+        "RandomForestClassifier, which would take the marks of dates without an observation for "
+        "values: choose a network that reads raw dates, or drop one of both"
+    )
 
 
 def test_settings_of_networks_without_a_name_are_no_contradiction(plain):

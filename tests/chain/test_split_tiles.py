@@ -337,3 +337,16 @@ def test_a_wrong_command_line_is_told(more, told, capsys):
         split_tiles.main(["-in.vector", "t.shp", "-out", "o", *more])
     assert caught.value.code == 2
     assert capsys.readouterr().err == f"i2lc split-tiles: {told}; see i2lc split-tiles -h\n"
+
+
+def test_a_configuration_without_a_ground_truth(tmp_path, capsys):
+    config = tmp_path / "map.cfg"
+    config.write_text(
+        'builders : { builders_class_name : ["I2FeaturesMap"] }\n'
+        'chain : { output_path : "out", list_tile : "T31TCJ", s2_path : "s2" }\n'
+    )
+    words = ["-in.vector", "gt.shp", "-config", str(config), "-out", "pairs"]
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["split-tiles", *words])
+    assert caught.value.code == 2
+    assert "-dataField FIELD is needed, the field of the class" in capsys.readouterr().err

@@ -24,7 +24,7 @@ def toy(count, seed, classes=3):
 class Blocks:
     """Samples in blocks of given sizes; counts how often each was read."""
 
-    raw = False
+    raw = gaps = False
 
     def __init__(self, samples, sizes):
         assert sum(sizes) == len(samples)

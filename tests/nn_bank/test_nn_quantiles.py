@@ -15,7 +15,7 @@ def of(*parts, share=1.0, seed=0, raw=False):
     found = Quantiles(sum(map(len, parts)), share, seed)
     for part in parts:
         found.update(part)
-    return found.stored(raw=raw)
+    return found.stored(marked=raw)
 
 
 def same(one, other):
@@ -48,7 +48,7 @@ def test_share_is_drawn_by_the_seed():
     collected.update(features)
     chosen = np.concatenate(collected._rows)[:, 0]
     assert len(chosen) == 100
-    got = collected.stored(raw=False)
+    got = collected.stored(marked=False)
     for name, level in LEVELS.items():
         np.testing.assert_allclose(got[name], [np.quantile(chosen, level)])
     assert same(got, of(features, share=0.1, seed=7))
@@ -91,8 +91,8 @@ def test_refusals():
     found = Quantiles(2, 1, 0)
     found.update(np.zeros((1, 1, 1), np.int16))
     with pytest.raises(ValueError, match="1 of 2 samples seen: no quantiles yet"):
-        found.stored(raw=False)
+        found.stored(marked=False)
     with pytest.raises(ValueError, match="more than the 2 samples that were announced"):
         found.update(np.zeros((2, 1, 1), np.int16))
     with pytest.raises(ValueError, match="0 of 0 samples seen"):
-        Quantiles(0, 1, 0).stored(raw=False)
+        Quantiles(0, 1, 0).stored(marked=False)

@@ -127,7 +127,7 @@ def test_none_for_a_feature_without_value():
     statistics.update(np.array([[[5], [-10000]]], np.int16))
     row = {"min": [5, None], "max": [5, None], "mean": [5, None], "var": [0, None]}
     assert statistics.summary([1]).as_dict() == row
-    with pytest.raises(ValueError, match="raw dates do not add to those of interpolated"):
+    with pytest.raises(ValueError, match="that leave out marks do not add to others"):
         statistics.merge(Statistics(2, 1))
 
 

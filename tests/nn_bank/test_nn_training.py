@@ -266,9 +266,9 @@ def test_nan_in_x_is_named_with_the_way_out(batch_size):
     with pytest.raises(TaskError) as caught:
         fit(Raw(imputes=False), training, none(), FitOptions(epochs=1, batch_size=batch_size))
     assert str(caught.value) == (
-        f"the loss is nan in epoch 1, batch {first}, at a learning rate of 1e-05: 4 values of the "
-        "batch are nan, dates without a valid observation; the network's _forward must replace "
-        "them, for instance by self.nans_imputation"
+        f"the loss is nan in epoch 1, batch {first}, at a learning rate of 1e-05: 4 values "
+        "of the batch are nan, dates without a valid observation or external features without a "
+        "value; the network's _forward must replace them, for instance by self.nans_imputation"
     )
 
 

@@ -1,6 +1,7 @@
 """Synthetic samples in the training sets: how many, of which, and what stays as it is."""
 
 import logging
+from dataclasses import replace
 from datetime import date
 
 import netCDF4
@@ -229,6 +230,27 @@ def write(root, counts=COUNTS, seed=0):
     return path
 
 
+def with_statics(path, seed=0):
+    """Write the samples anew with gaps, and with features beside the series."""
+    rng = np.random.default_rng(seed)
+    axes = replace(AXES, statics=("slope", "height", "x"), static_scales=(1.0, 1.0, 1.0), gaps=True)
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        values = {name: np.asarray(file[name][:]) for name in ("features", *samples_file.COLUMNS)}
+        known = {name: file.getncattr(name) for name in file.ncattrs()}
+    size = len(values["label"])
+    values["features"][rng.random(values["features"].shape) < 0.2] = -10000
+    values["statics"] = rng.integers(-900, 9000, (size, 3)).astype(np.int16)
+    values["statics"][rng.random((size, 3)) < 0.2] = -10000
+    with samples_file.create(path, axes, size, samples_file.COLUMNS, **known) as file:
+        for name, column in values.items():
+            file[name][:] = column
+        samples_file.flag(file["tile"], ("T31TCJ", "T31TDJ"), 0)
+        samples_file.flag(file["set"], ("training", "validation"), 1)
+        samples_file.flag(file["origin"], samples_file.ORIGINS, 0)
+    return axes, values
+
+
 def augment(root, settings, *, seed=0, unit=UNIT, **keys):
     augmentation.augment(
         Job(
@@ -278,6 +300,62 @@ def test_synthetic_samples_stand_behind_the_measured_ones_which_stay(tmp_path, s
                 file[name].attrs["flag_values"], old[name].attrs["flag_values"]
             )
     assert samples_file.read_axes(path) == AXES
+
+
+def rows(columns, places=slice(None)):
+    series = columns["features"][places]
+    return np.concatenate([series.reshape(len(series), -1), columns["statics"][places]], axis=1)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_stands_beside_the_series_is_made_with_it(tmp_path, strategy):
+    axes, before = with_statics(write(tmp_path))
+    path = augment(tmp_path, chosen(strategy=strategy))
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        after = {name: np.asarray(file[name][:]) for name in ("statics", "features", "x", "label")}
+    assert samples_file.read_axes(path) == axes
+    size = len(before["label"])
+    np.testing.assert_array_equal(rows(after, slice(0, size)), rows(before))
+    made = rows(after, slice(size, size + 60))  # of class 20
+    sources = ((after["x"][size : size + 60] - 5) / 10).astype(int)
+    near = rows(before, sources)
+    gaps = near == -10000
+    assert gaps[:, :4].any()
+    assert gaps[:, 4:].any()
+    np.testing.assert_array_equal(made == -10000, gaps)  # no gap gets a value, no value a gap
+    if strategy == "replicate":
+        np.testing.assert_array_equal(made, near)
+        return
+    assert (made != near)[~gaps].mean() > 0.7
+    if strategy == "smote":  # all features of a sample go the same share of the way
+        own = np.flatnonzero((before["set"] == 1) & (before["label"] == 20))
+        for point, start in zip(made.astype(float), near.astype(float), strict=True):
+            ends = rows(before, own).astype(float)
+            assert any(on_the_way(point, start, end) for end in ends)
+
+
+def on_the_way(point, start, end):
+    """Tell whether a rounded point lies between two, where both have a value."""
+    step = np.where((start == -10000) | (end == -10000), 0, end - start)
+    longest = np.abs(step).argmax()
+    if step[longest] == 0:
+        return False
+    share = (point - start)[longest] / step[longest]
+    wide = 0.51 + 0.5 * np.abs(step) / np.abs(step[longest])  # the share is rounded as well
+    return bool(0 <= share <= 1 and (np.abs(start + share * step - point) <= wide).all())
+
+
+def test_the_memory_of_a_class_counts_what_stands_beside(tmp_path):
+    path = write(tmp_path)
+    axes, before = with_statics(path)
+    assert axes.features == 7
+    labels = np.where(before["set"] == 1, before["label"], 0)
+    need = synthesis.memory("smote", int((labels == 20).sum()), 7)
+    with netCDF4.Dataset(path) as file:
+        augmentation.refuse_too_large(file, labels, [20], "smote", need)
+        with pytest.raises(TaskError, match=r"smote of the \d+ training samples of class 20"):
+            augmentation.refuse_too_large(file, labels, [20], "smote", need - 1)
 
 
 @limits(max_examples=25, deadline=None)

@@ -73,6 +73,45 @@ def test_a_block_fits_into_its_share_of_the_ram(
     assert cols == row or rows % blocks.ALIGN == cols % blocks.ALIGN == 0
 
 
+@pytest.mark.parametrize("size", [512, 10980])
+@pytest.mark.parametrize("proj", ["EPSG:32631", "EPSG:2154"])
+@pytest.mark.parametrize("storage", ["rows", 256, 1024])
+@pytest.mark.parametrize("ram", [2**30, 12 * GIB])
+@pytest.mark.parametrize("padding", [(1, 1), (5, 20), (40, 40), (0, 30), (30, 0)])
+def test_a_padded_block_fits_into_its_share_of_the_ram(
+    size: int, proj: str, storage: str | int, ram: int, padding: tuple[int, int]
+) -> None:
+    source = (1, size) if storage == "rows" else (storage, storage)
+    tile = index(size, proj, source)  # type: ignore[arg-type]
+    extra = 3000
+    rows, cols = blocks.block_shape(tile, LAYOUT, TARGETS, ram, extra, padding)
+    high = rows + 2 * padding[0]
+    wide = cols + 2 * padding[1] if cols < tile.grid.width else tile.grid.width
+    pixel = blocks.pixel_bytes(tile, LAYOUT, TARGETS) + extra
+    least = (blocks.ALIGN + 2 * padding[0]) * (blocks.ALIGN + 2 * padding[1])
+    assert high * wide <= max(ram / blocks.RAM_SHARE / pixel, least)
+    if ram > 2**30:
+        assert high * wide <= 4.1 * rows * min(cols, tile.grid.width)  # most is not padding
+
+
+def test_padding_makes_blocks_larger_where_there_is_memory() -> None:
+    tile = index(10980, "EPSG:32631", (256, 256))
+    plain = blocks.block_shape(tile, LAYOUT, TARGETS, 12 * GIB)
+    padded = blocks.block_shape(tile, LAYOUT, TARGETS, 12 * GIB, 0, (20, 20))
+    assert min(padded) > min(plain)
+    assert blocks.decoded(tile, plain, 0, (20, 20)) > blocks.decoded(tile, padded, 0, (20, 20))
+    assert blocks.decoded(tile, (256, 256), 0) == (264 / 256) ** 2
+    assert blocks.decoded(tile, (256, 256), 0, (20, 0)) == (560 / 256) * (264 / 256)
+
+
+def test_what_a_pixel_takes_more_makes_blocks_smaller() -> None:
+    tile = index(512, "EPSG:32631", (16, 16))
+    plain = blocks.block_shape(tile, LAYOUT, TARGETS, GIB)
+    pixel = blocks.pixel_bytes(tile, LAYOUT, TARGETS)
+    heavy = blocks.block_shape(tile, LAYOUT, TARGETS, GIB, 3 * pixel)
+    assert np.prod(heavy) * 4 * pixel <= blocks.BLOCK_BYTES < np.prod(plain) * 4 * pixel
+
+
 @pytest.mark.parametrize("storage", ["rows", 256])
 @pytest.mark.parametrize("proj", ["EPSG:32631", "EPSG:2154"])
 def test_little_of_a_whole_tile_is_decoded_in_vain(storage: str | int, proj: str) -> None:

@@ -68,8 +68,8 @@ def test_another_key(written, caplog):
     assert told(caplog) == [
         (
             "INFO",
-            "the checkpoint model_checkpoint.safetensors is of other samples or settings: the "
-            "training begins with epoch 1",
+            "the checkpoint model_checkpoint.safetensors is of other samples, settings or torch: "
+            "the training begins with epoch 1",
         )
     ]
 

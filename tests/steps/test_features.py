@@ -133,6 +133,33 @@ def test_where_gives_the_pixels_of_the_full_window(land, wholes, share, threads)
     np.testing.assert_array_equal(found[:, :, 0], cube[:, :, where])
 
 
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("share", [None, 0.1, 1])
+def test_what_was_observed_comes_with_the_features(land, share, raw):
+    """Of the same pixels, and with room for more bands."""
+    keys = {**LATTICES["lambert"], "features_from_raw_dates": raw}
+    with opened(land, **keys) as reader:
+        box = reader.index.grid
+        targets = tuple(sorted({p.day for p in reader.index.products}))[1:] if raw else TARGETS
+        where = None
+        if share is not None:
+            where = np.random.default_rng(3).random(box.shape) < share
+        expected = reader.features(box, targets, where)
+        cube, observed = reader.read(box, targets, where, spare=2)
+        values, valid, days = reader.observe(box)
+    assert cube.shape == (len(targets), 15, *expected.shape[2:])
+    np.testing.assert_array_equal(cube[:, :13], expected)
+    kept = np.isin(days, [day.toordinal() for day in targets]) if raw else np.full(len(days), True)
+    assert kept.all() != raw
+    assert observed.days.tolist() == days[kept].tolist()
+    if where is not None:
+        values, valid = values[..., where][..., None, :], valid[..., where][..., None, :]
+    np.testing.assert_array_equal(observed.valid, valid[kept])
+    seen = np.broadcast_to(valid[kept][:, None], observed.values.shape)
+    np.testing.assert_array_equal(observed.values[seen], values[kept][seen])
+    assert 0.1 < observed.valid.mean() < 0.9
+
+
 def test_few_open_files_change_no_bit(land, wholes, monkeypatch):
     monkeypatch.setattr(open_files, "room", lambda: 2)
     _, cube, _ = wholes["utm"]

@@ -1,6 +1,7 @@
 """The samples of a model in one file: its own, and copies of other models'."""
 
 import logging
+from dataclasses import replace
 from datetime import date
 
 import netCDF4
@@ -50,7 +51,8 @@ class Land:
         rng = np.random.default_rng(seed)
         self.root, self.table = root, table
         self.tile = np.sort(rng.integers(0, 2, count))
-        self.features = rng.integers(-500, 9000, (count, 2, 2)).astype(np.int16)
+        self.axes = AXES
+        self.features = {"features": rng.integers(-500, 9000, (count, 2, 2)).astype(np.int16)}
         self.columns = {"x": np.arange(count) * 10.0 + 5, "y": rng.random(count)}
         for name in ("fold_2_seed_1", "seed_1"):
             polygon = rng.integers(1, len(table) + 1, count)
@@ -70,8 +72,8 @@ class Land:
                     name: ({"x": "f8", "y": "f8"}.get(name) or ("u1", "u4")["pol" in name], name)
                     for name in self.columns
                 }
-                with samples_file.create(path, AXES, len(places), kinds) as file:
-                    for name, values in {"features": self.features, **self.columns}.items():
+                with samples_file.create(path, self.axes, len(places), kinds) as file:
+                    for name, values in {**self.features, **self.columns}.items():
                         file[name][:] = values[places]
         return units
 
@@ -107,7 +109,7 @@ class Land:
     def expected(self, places, name, origin):
         polygon = self.columns[f"polygon_{name}"][places]
         return {
-            "features": self.features[places],
+            **{name: values[places] for name, values in self.features.items()},
             "x": self.columns["x"][places],
             "y": self.columns["y"][places],
             "polygon": polygon,
@@ -121,7 +123,8 @@ class Land:
 def contents(path):
     with netCDF4.Dataset(path) as file:
         file.set_auto_mask(False)
-        return {name: np.asarray(file[name][:]) for name in ("features", *samples_file.COLUMNS)}
+        names = (*samples_file.features_of(file), *samples_file.COLUMNS)
+        return {name: np.asarray(file[name][:]) for name in names}
 
 
 def assert_samples(found, *expected):
@@ -175,6 +178,32 @@ def test_strips_do_not_change_a_byte(tmp_path, strips):
     before = land.merge(strips=3, text=text).read_bytes()
     assert land.merge(strips=strips, text=text).read_bytes() == before
     assert len(contents(tmp_path / SAMPLES.path(FOLD))["x"]) > 6000
+
+
+@pytest.mark.parametrize("bands", [("B4", "NDVI"), ()])
+def test_what_stands_beside_the_series_comes_with_it(tmp_path, bands):
+    """Also for samples that are copied, and where there is no series."""
+    land = Land(tmp_path)
+    land.axes = replace(
+        AXES,
+        bands=bands,
+        scales=AXES.scales[: len(bands)],
+        statics=("slope", "height", "x"),
+        static_scales=(10.0, 1.0, 1.0),
+        gaps=True,
+    )
+    statics = np.random.default_rng(5).integers(-10000, 9000, (1200, 3)).astype(np.int16)
+    land.features = {"features": land.features["features"][:, :, : len(bands)], "statics": statics}
+    path = land.merge(text="west,east,10,50\n")
+    found = contents(path)
+    own, copied = (places_of(found, origin) for origin in (0, 1))
+    assert own.tolist() == land.selected("fold_2_seed_1", 1, 2).tolist()
+    assert len(copied) == 50
+    assert set(found) == {"features", "statics", *samples_file.COLUMNS}
+    for name in ("features", "statics"):
+        expected = land.features[name][np.concatenate([own, copied])]
+        np.testing.assert_array_equal(found[name], expected, err_msg=name)
+    assert samples_file.read_axes(path) == land.axes
 
 
 @limits(max_examples=40, deadline=None)

@@ -15,6 +15,7 @@ from i2lc.nn_bank import build, predict
 from i2lc.nn_bank.base import MEAN
 from i2lc.nn_bank.statistics import Statistics
 from i2lc.steps import model_file
+from i2lc.steps.external.record import Function, Record
 from i2lc.steps.model_file import Card
 
 SCALE = np.array([10000, 10000, 1000], np.float32)
@@ -64,6 +65,34 @@ def test_the_card_alone(saved):
     assert model_file.read_card(path) == card
 
 
+def test_the_functions_of_external_features_are_in_the_card(saved, tmp_path):
+    """Without what was measured of them, which no two runs have alike."""
+    record = Record(
+        functions=(
+            Function("f", "mine.py", {"window": 5, "names": ["a"]}, ("a", "b"), series=("soi",)),
+        ),
+        modules={"mine.py": "ab" * 32},
+        concat=True,
+        padding=(2, 1),
+        scales={"soi": 1000.0},
+        raw_days=(date(2018, 1, 2), date(2018, 1, 9)),
+        pixel_bytes=64,
+        cost={"f": {"seconds": 1.5}},
+        bands=("B4", "B8"),
+    )
+    record.save(tmp_path / "external.json")
+    _, network, plain = saved
+    assert model_file.external_of(None) is None
+    assert (plain.gaps, plain.record, plain.features) == (False, None, 6)
+    external = model_file.external_of(str(tmp_path / "external.json"))
+    path = tmp_path / "rich.safetensors"
+    model_file.save(path, network.state_dict(), replace(plain, external=external))
+    card = model_file.load(path).card
+    assert card.gaps
+    assert card.record == replace(record, cost={}, pixel_bytes=0)
+    assert "seconds" not in card.as_json()
+
+
 def test_the_metadata_are_one_key_of_sorted_json(saved):
     path, _, _ = saved
     with safe_open(path, framework="pt") as file:
@@ -86,6 +115,9 @@ def test_the_metadata_are_one_key_of_sorted_json(saved):
         "module",
         "calibration",
         "precision",
+        "external",
+        "statics",
+        "static_scale",
     }
     assert data["labels"] == [1, 4, 7, 300]
     assert data["dates"] == ["2018-01-01", "2018-01-11"]
@@ -155,3 +187,17 @@ def test_an_unknown_network_is_named(saved, tmp_path):
     )
     with pytest.raises(ConfigError, match="unknown network 'Transformer'"):
         model_file.load(tmp_path / "a.safetensors")
+
+
+def test_a_file_of_the_format_before_is_refused(saved, tmp_path):
+    path, network, card = saved
+    old = tmp_path / "old.safetensors"
+    data = json.loads(card.as_json()) | {"format": 2}
+    for key in ("external", "statics", "static_scale"):
+        del data[key]
+    save_file(network.state_dict(), old, metadata={"i2lc": json.dumps(data)})
+    with pytest.raises(InputError) as caught:
+        model_file.read_card(old)
+    assert str(caught.value) == (
+        f"{old} has format 2 of model files, this version reads 3: train it again"
+    )

@@ -16,18 +16,25 @@ from hypothesis import strategies as st
 
 from i2lc.demo import landscape
 from i2lc.errors import TaskError
+from i2lc.nn_bank import user_code
 from i2lc.steps import blocks, features, grid, merge_samples, rasters, samples, samples_file, store
 from i2lc.steps.artifacts import (
     DATE_GRID,
+    EXTERNAL,
     POLYGONS,
     REFERENCE,
     SAMPLES,
     SAMPLES_PART,
     SELECTION,
     TILE_INDEX,
+    user_module,
 )
 from i2lc.steps.contract import File, Job, Unit
+from i2lc.steps.external.calls import External
+from i2lc.steps.external.functions import Functions
+from i2lc.steps.external.record import Function, Record
 from i2lc.steps.layout import FeatureSettings, Layout, save_dates
+from i2lc.steps.pixels import PixelReader
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
 from i2lc.steps.tile import index_tile
 
@@ -106,6 +113,57 @@ def test_a_file_that_does_not_tell_has_interpolated_dates(tmp_path):
     with samples_file.create(path, replace(AXES, raw=True), 3, {}) as file:
         file.delncattr("dates")
     assert samples_file.read_axes(path) == AXES
+
+
+STATIC = replace(AXES, statics=("slope", "höhe"), static_scales=(10.0, 0.5), gaps=True)
+
+
+def test_a_file_tells_of_features_beside_the_series(tmp_path):
+    path = tmp_path / "a.nc"
+    values = np.arange(-10000, -7400).reshape(1300, 2)
+    with samples_file.create(path, STATIC, 1300, {}) as file:
+        file["statics"][:] = values
+        assert samples_file.features_of(file) == ("features", "statics")
+    assert samples_file.read_axes(path) == STATIC
+    with xr.open_dataset(path) as found:
+        assert found["statics"].dims == ("sample", "static")
+        assert found["statics"].dtype == np.int16
+        assert found["statics"].encoding["chunksizes"] == (512, 2)
+        np.testing.assert_array_equal(found["statics"], values)
+        assert found["static"].values.tolist() == ["slope", "höhe"]
+        assert found["static_scale"].values.tolist() == [10.0, 0.5]
+        assert found.attrs["gaps"] == "-10000 in features of external functions: no value"
+        assert found["features"].attrs["long_name"] == (
+            "stored = value * scale(band); -10000 means no data; -10000 in a band of an external "
+            "function means no value"
+        )
+        assert found["statics"].attrs["long_name"] == (
+            "stored = value * static_scale(static); -10000 means no value"
+        )
+
+
+@pytest.mark.parametrize("samples", [0, 3])
+def test_a_file_may_hold_statics_alone(tmp_path, samples):
+    path = tmp_path / "a.nc"
+    axes = replace(STATIC, bands=(), scales=())
+    values = np.arange(2 * samples, dtype=np.int16).reshape(samples, 2)
+    with samples_file.create(path, axes, samples, {}) as file:
+        file["statics"][:] = values
+        file["features"][:samples] = np.zeros((samples, 3, 0), np.int16)
+    assert samples_file.read_axes(path) == axes
+    assert axes.features == 2
+    with xr.open_dataset(path) as found:
+        assert found["features"].shape == (samples, 3, 0)
+        np.testing.assert_array_equal(found["statics"], values)
+
+
+def test_a_file_without_them_does_not_name_them(tmp_path):
+    path = tmp_path / "a.nc"
+    with samples_file.create(path, AXES, 3, {}) as file:
+        assert samples_file.features_of(file) == ("features",)
+        assert set(file.variables) == {"features", "date", "band", "scale"}
+        assert set(file.dimensions) == {"sample", "date", "band", "letter"}
+        assert file.ncattrs() == ["dates"]
 
 
 def test_a_file_without_samples_is_a_valid_one(tmp_path):
@@ -198,7 +256,7 @@ def chosen(land, tmp_path_factory):
     return root, keys, indexes, marks, numbers
 
 
-def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES, **more):
+def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES, read=(), **more):
     """Run both steps; give the paths of the parts and of the samples by seed."""
     root, keys, _, _, _ = chosen
     strips = [Unit(tile=tile, strip=strip) for tile in tiles for strip in range(chunks)]
@@ -214,6 +272,7 @@ def extracted(chosen, chunks, *, cpus=1, ram=2**31, tiles=TILES, **more):
                     File(DATE_GRID, Unit()),
                     *(File(kind, one) for one in per_seed for kind in (SELECTION, REFERENCE)),
                     *(File(POLYGONS, Unit(fold=0, seed=seed)) for seed in SEEDS),
+                    *(File(kind, Unit()) for kind in read),
                 ),
                 outputs=(File(SAMPLES_PART, unit),),
                 cpus=cpus,
@@ -361,6 +420,89 @@ def test_nothing_selected_is_an_error(tmp_path):
     with pytest.raises(TaskError, match="the model, seed 0: no training sample"):
         merge_samples.merge(job)
     assert not (tmp_path / SAMPLES.path(seed)).exists()
+
+
+FUNCTIONS = """
+import numpy as np
+
+
+def blurred(self):
+    ndvi = self.get_interpolated_Sentinel2_NDVI()
+    padded = np.pad(ndvi, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
+    rows, cols, _ = ndvi.shape
+    found = np.full_like(ndvi, np.nan)
+    for row in range(3):
+        for col in range(3):
+            np.fmax(found, padded[row : row + rows, col : col + cols], out=found)
+    return found, [f"Sentinel2_high_{day}" for day in self.get_interpolated_dates()["Sentinel2"]]
+
+
+def low(self):
+    red = self.get_interpolated_Sentinel2_B4()
+    lowest = red.min(axis=2, keepdims=True)
+    return np.where(lowest > 0.1, np.nan, lowest), ["lowest"]
+"""
+
+
+@pytest.fixture(scope="module")
+def external(chosen):
+    """The run folder with functions of the user's; give the record."""
+    root, _, _, _, _ = chosen
+    copy = root / user_module("mine.py").path(Unit())
+    copy.parent.mkdir(parents=True)
+    copy.write_text(FUNCTIONS)
+    labels = tuple(f"Sentinel2_high_{day:%Y%m%d}" for day in TARGETS)
+    record = Record(
+        (
+            Function("blurred", "mine.py", {}, labels, series=("high",)),
+            Function("low", "mine.py", {}, ("lowest",), statics=("lowest",)),
+        ),
+        {"mine.py": user_code.digest(copy)},
+        concat=True,
+        padding=(1, 1),
+        scales={"high": 1000.0, "lowest": 1000.0},
+    )
+    record.save(root / EXTERNAL.path(Unit()))
+    return record, (EXTERNAL, user_module("mine.py"))
+
+
+@pytest.mark.parametrize("concat", [True, False])
+def test_samples_carry_what_functions_give(chosen, external, concat):
+    root, keys, indexes, marks, _ = chosen
+    record, read = external
+    replace(record, concat=concat).save(root / EXTERNAL.path(Unit()))
+    _, paths = extracted(chosen, 3, read=read)
+    layout = Layout.of(FeatureSettings(s2_path=".", **keys))
+    for seed, path in zip(SEEDS, paths, strict=True):
+        wanted = []
+        for tile in TILES:
+            called = External(record, Functions.open(record, {"mine.py": root / read[1].pattern}))
+            with PixelReader(indexes[tile], TARGETS, layout, 1, called) as reader:
+                wanted.append(reader.read(indexes[tile].grid, marks[tile, seed] != 0))
+        series = np.concatenate([one.series for one in wanted], axis=2).transpose(2, 0, 1)
+        statics = np.concatenate([one.statics for one in wanted], axis=1).T
+        with xr.open_dataset(path) as found:
+            kept = slice(0 if concat else 3, 4)
+            np.testing.assert_array_equal(found["features"], series[:, :, kept])
+            np.testing.assert_array_equal(found["statics"], statics)
+            assert found["features"].values[:, :, -1].min() > -1000
+            gaps = found["statics"].values == -10000
+            assert 0.01 < gaps.mean() < 0.99
+        axes = samples_file.read_axes(path)
+        assert axes.bands == ("B4", "B8", "NDVI", "high")[kept]
+        assert (axes.statics, axes.static_scales, axes.gaps) == (("lowest",), (1000.0,), True)
+    record.save(root / EXTERNAL.path(Unit()))
+
+
+@pytest.mark.parametrize(("chunks", "cpus", "ram"), [(1, 2, 2**31), (17, 1, 2**31), (2, 1, 2**20)])
+def test_neither_strips_nor_threads_nor_memory_change_what_functions_give(
+    chosen, external, chunks, cpus, ram
+):
+    _, read = external
+    _, paths = extracted(chosen, 3, read=read)
+    before = [path.read_bytes() for path in paths]
+    _, paths = extracted(chosen, chunks, cpus=cpus, ram=ram, read=read)
+    assert [path.read_bytes() for path in paths] == before
 
 
 @pytest.fixture

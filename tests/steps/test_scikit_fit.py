@@ -50,7 +50,7 @@ def test_it_learns_from_both_sets_of_a_network(tmp_path, samples):
     assert model_file.read_card(path).training["samples"] == {"training": 120, "validation": 0}
     wanted = RandomForestClassifier(**TREES, random_state=0).fit(read.x, read.labels)
     made = model_file.load(path)
-    x = np.divide(features(50, 9), made.scale, dtype=np.float32).reshape(50, -1)
+    x = np.divide(features(50, 9), np.float32(made.card.scales), dtype=np.float32).reshape(50, -1)
     said = made.probabilities(features(50, 9))
     np.testing.assert_array_equal(said, wanted.predict_proba(x).astype(np.float32))
 

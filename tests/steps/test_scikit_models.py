@@ -7,6 +7,7 @@ from scikit_samples import AXES, CODES, SMALL, features, fitted, write
 
 from i2lc.nn_bank.inference import BATCH_SIZE
 from i2lc.steps.scikit import archive, model_file, prediction
+from i2lc.steps.scikit.prediction import Meaning
 from i2lc.steps.scikit.settings import ModelType
 
 EVERY = [
@@ -108,7 +109,7 @@ def test_two_classes(folder, tmp_path):
 
 def test_samples_are_flat_date_major_and_physical():
     stored = np.arange(12, dtype=np.int16).reshape(2, 3, 2)
-    x = prediction.flat(stored, np.array(AXES.scales, np.float32))
+    x = prediction.flat(stored, Meaning.of(AXES))
     assert x.dtype == np.float32
     np.testing.assert_array_equal(x[0], np.float32([0, 0.001, 0.0002, 0.003, 0.0004, 0.005]))
     np.testing.assert_array_equal(x[1, :2], np.float32([0.0006, 0.007]))
@@ -128,7 +129,7 @@ def test_votes_are_shares_of_the_weights(folder, tmp_path):
     values = features(500, seed=3)
     said = made.probabilities(values)
     scaler, voting = made.estimator
-    x = scaler.transform(prediction.flat(values, made.scale))
+    x = scaler.transform(prediction.flat(values, Meaning.of(made.card)))
     votes = np.stack([tree.predict(x) for tree in voting.estimators_], axis=1)
     wanted = np.zeros((500, 3))
     for row, (deep, flat) in enumerate(votes):

@@ -1,5 +1,6 @@
 """A training from a file of samples: what it reads, refuses, writes, and goes on with."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import torch
@@ -17,8 +19,9 @@ from safetensors import safe_open
 
 from i2lc.errors import ConfigError, InputError, TaskError
 from i2lc.nn_bank import predict
-from i2lc.steps import model_file, samples_file
-from i2lc.steps.learning import process, sample_source
+from i2lc.steps import model_file, models, samples_file
+from i2lc.steps.external.record import Function, Record
+from i2lc.steps.learning import process, sample_source, sets
 from i2lc.steps.learning.settings import TrainingSettings
 from i2lc.steps.training import OUTPUTS, checkpoint_of
 
@@ -228,9 +231,18 @@ def test_checkpoint_of_other_settings_is_left_alone(separable, tmp_path, caplog)
     trained(separable, tmp_path / "out", deep())
     other = deep(solver={"learning_rate": [0.02]})
     again = trained(separable, tmp_path / "out", other)
-    assert "is of other samples or settings: the training begins with epoch 1" in caplog.text
+    assert "is of other samples, settings or torch: the training begins with epoch 1" in caplog.text
     fresh = trained(separable, tmp_path / "fresh", other)
     assert same(again["model"], fresh["model"])
+
+
+def test_checkpoint_of_another_torch_is_left_alone(separable, tmp_path, caplog, monkeypatch):
+    caplog.set_level("INFO")
+    trained(separable, tmp_path / "out", deep())
+    monkeypatch.setattr(torch, "__version__", "0.0.1")
+    trained(separable, tmp_path / "out", deep(epochs=5))
+    assert "is of other samples, settings or torch: the training begins with epoch 1" in caplog.text
+    assert "goes on after" not in caplog.text
 
 
 def test_more_epochs_go_on_and_none_is_lost(separable, tmp_path, caplog):
@@ -256,7 +268,7 @@ def test_auto_holds_small_sets(separable, tmp_path, caplog, monkeypatch):
     auto = trained(separable, tmp_path / "auto", deep(dataloader_mode="auto"))
     assert same(full["model"], auto["model"])
     assert "dataloader_mode full: the samples take 0.00 GB, auto holds up to 2 GB" in caplog.text
-    monkeypatch.setattr(process, "FULL_MOST", 10)
+    monkeypatch.setattr(sets, "FULL_MOST", 10)
     stream = trained(separable, tmp_path / "stream", deep())
     large = trained(separable, tmp_path / "large", deep(dataloader_mode="auto"))
     assert same(stream["model"], large["model"])
@@ -338,4 +350,73 @@ def test_networks_that_read_raw_dates():
         TrainingSettings.model_validate(said)
     TrainingSettings.model_validate(
         {**said, "deep_learning_parameters": {"dl_name": "LTAEClassifier"}}
+    )
+
+
+RECORD = Record(
+    functions=(Function("get_soi", "mine.py", {}, ("a", "b"), series=("b1",)),),
+    modules={"mine.py": "ab" * 32},
+    concat=True,
+    padding=(0, 0),
+    scales={"b1": 1000.0},
+    pixel_bytes=64,
+    cost={"get_soi": {"seconds": 0.1}},
+    bands=("b0",),
+)
+
+
+@pytest.fixture
+def gappy(separable, tmp_path):
+    """The separable samples, with gaps in a fifth of the second band."""
+    path = tmp_path / "gappy.nc"
+    shutil.copyfile(separable, path)
+    with netCDF4.Dataset(path, "a") as file:
+        file.gaps = "some"
+        values = np.asarray(file["features"][:])
+        values[:, :, 1][np.random.default_rng(0).random(values.shape[:2]) < 0.2] = -10000
+        file["features"][:] = values
+    return path
+
+
+@pytest.mark.parametrize("mode", ["stream", "full"])
+def test_external_features_are_learnt_with_their_gaps(gappy, tmp_path, caplog, mode):
+    caplog.set_level("INFO")
+    RECORD.save(tmp_path / "external.json")
+    settings = deep(dataloader_mode=mode, additional_statistics_percentage=1.0)
+    external = str(tmp_path / "external.json")
+    made = trained(gappy, tmp_path / "out", settings, external=external)
+    card = model_file.read_card(made["model"])
+    assert card.gaps
+    assert card.record == dataclasses.replace(RECORD, cost={}, pixel_bytes=0)
+    assert model_file.load(made["model"]).card == card
+    training, validation, _ = sample_source.load(gappy)
+    assert training.gaps
+    values = np.where(training.features == -10000, np.nan, training.features) / training.scale
+    expected = np.nanmean(values, axis=0).ravel()
+    np.testing.assert_allclose(card.statistics["mean"], expected, rtol=1e-5)
+    median = np.nanmedian(values, axis=0).ravel()
+    np.testing.assert_allclose(card.statistics["quantile_0.5"], median, rtol=1e-5)
+    share = 100 * np.isnan(values[:, :, 1]).mean()
+    assert f"values that are missing in the samples: B8 {share:.2f} %" in caplog.messages
+    said = models.probabilities(
+        [model_file.load(made["model"])], validation.features, models.Use()
+    )[0]
+    history = json.loads(made["history"].read_text())
+    best = history["epochs"][history["epoch"] - 1]
+    assert (said.argmax(axis=1) == validation.labels).mean() == pytest.approx(best["oa"])
+    assert best["oa"] > 0.7  # a third is chance
+
+
+def test_features_without_a_date_are_refused_for_networks(tmp_path):
+    path = tmp_path / "samples.nc"
+    axes = dataclasses.replace(AXES, statics=("slope", "sum"), static_scales=(1.0, 1.0), gaps=True)
+    with samples_file.create(path, axes, 2, samples_file.COLUMNS) as file:
+        file["label"][:] = [10, 20]
+        file["set"][:] = 1
+    with pytest.raises(TaskError) as caught:
+        trained(path, tmp_path / "out", deep())
+    assert str(caught.value) == (
+        "MLPClassifier reads (date, band), and these external features are not one value for "
+        "every date: slope, sum; take them from external_features.functions, or choose an "
+        "estimator of scikit-learn (scikit_models_parameters.model_type)"
     )

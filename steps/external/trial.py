@@ -1,0 +1,200 @@
+"""One function of the user's, tried on a real window: what it gives, what is wrong, its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...errors import TaskError
+from .. import raw_dates
+from ..input_report import Report
+from . import cost, locality
+from .data import ExternalData
+from .functions import call
+from .place import Window
+from .record import Function
+from .results import LABEL, split_labels
+
+HALF = 0.5
+"""Share of gaps above which there is a warning."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A function to be tried."""
+
+    function: Callable
+    name: str
+    module: str
+    """Name of its file, SHIPPED for one of ours."""
+    parameters: Mapping[str, Any]
+
+    @property
+    def who(self) -> str:
+        """What messages call it."""
+        return f"{self.module or 'i2lc'}: external function {self.name}"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a function."""
+
+    who: str
+    report: Report
+    """What is wrong with it, and what is to be told."""
+    function: Function | None = None
+    """What it gives; None where it gives nothing that can be used."""
+    largest: Mapping[str, float] = field(default_factory=dict)
+    """Index or label -> largest absolute value in the window."""
+    cost: cost.Cost | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """What a function gave of the window, its padding cut off."""
+
+    values: np.ndarray
+    """float32 (y, x, label)."""
+    labels: tuple[str, ...]
+    cost: cost.Cost
+    again: bool
+    """The second call gave the same."""
+
+
+def attempt(candidate: Candidate, window: Window) -> Tried:
+    """Try a function.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    window : Window
+        Pixels with their neighbours; its `wanted` says with which padding.
+    """
+    try:
+        given = _called(candidate, window)
+        report = _gaps(given, window)
+        if not report.errors:
+            report += _agreement(candidate, window, given)
+    except TaskError as error:
+        return Tried(candidate.who, Report(errors=(_placed(candidate, error),)))
+    series, statics = split_labels(given.labels, window.wanted.dates)
+    known = Function(
+        candidate.name,
+        candidate.module,
+        dict(candidate.parameters),
+        given.labels,
+        series,
+        statics,
+    )
+    told = Report(
+        tuple(f"{candidate.who} {text}" for text in report.errors),
+        tuple(f"{candidate.who} {text}" for text in report.warnings),
+        (f"{candidate.who}: {'; '.join([_counted(known), *report.counts, str(given.cost)])}",),
+    )
+    largest = {name: _largest(given, names) for name, names in _labels_of(known).items()}
+    return Tried(candidate.who, told, known, largest, given.cost)
+
+
+def _placed(candidate: Candidate, error: TaskError) -> str:
+    """Put the file before an error that names the function."""
+    text = str(error)
+    own = f"external function {candidate.name}"
+    return f"{candidate.who}{text.removeprefix(own)}" if text.startswith(own) else text
+
+
+def _called(candidate: Candidate, window: Window) -> _Given:
+    """Call a function twice on the window with its padding."""
+    spans, inner = [], []
+    for span, more, size in zip(window.inner, window.wanted.padding, window.shape, strict=True):
+        start = max(span.start - more, 0)
+        spans.append(slice(start, min(span.stop + more, size)))
+        inner.append(slice(span.start - start, span.stop - start))
+    data = window.data(spans[0], spans[1])
+
+    def once() -> tuple[np.ndarray, tuple[str, ...]]:
+        return call(candidate.function, data, candidate.parameters)
+
+    (values, labels), seconds = cost.timed(once)
+    (other, others), peak = cost.traced(once)
+    same = labels == others and np.array_equal(values, other, equal_nan=True)
+    spent = cost.Cost(values.shape[0] * values.shape[1], seconds, peak, values.nbytes)
+    return _Given(values[inner[0], inner[1]], labels, spent, same)
+
+
+def _agreement(candidate: Candidate, window: Window, given: _Given) -> Report:
+    """Tell whether the values are the same when the function is called again, and in parts."""
+    if not given.again:
+        return Report(
+            errors=(
+                "gives other values the second time: take random numbers from a generator with a "
+                "seed, numpy.random.default_rng(0), and keep nothing from call to call",
+            )
+        )
+
+    def values(data: ExternalData) -> np.ndarray:
+        array, labels = call(candidate.function, data, candidate.parameters)
+        if labels != given.labels:
+            raise TaskError(
+                f"external function {candidate.name} gives other labels for a part of the window: "
+                "they may depend on dates and parameters alone"
+            )
+        return array
+
+    found = locality.look(values, window, given.values, window.wanted.padding)
+    return Report((found.error,) if found.error else (), (found.warning,) if found.warning else ())
+
+
+def _gaps(given: _Given, window: Window) -> Report:
+    """Tell how many values there are none of, where the pixel was seen."""
+    seen = _seen(window, given.labels)
+    total = int(seen.sum())
+    gaps = int((seen & ~np.isfinite(given.values)).sum())
+    if total and gaps == total:
+        return Report(
+            errors=("gives no number for any pixel that was seen: all is NaN or infinite",)
+        )
+    text = f"no value in {100 * gaps / max(total, 1):.1f} % where pixels were seen"
+    if gaps > HALF * total:
+        return Report(warnings=(f"gives {text}",), counts=(text,))
+    return Report(counts=(text,))
+
+
+def _seen(window: Window, labels: tuple[str, ...]) -> np.ndarray:
+    """Tell where a value is due, bool (y, x, label): with raw dates on days that are no mark."""
+    due = np.repeat(window.seen[..., None], len(labels), axis=2)
+    if not window.wanted.layout.raw:
+        return due
+    there = ~raw_dates.marked(window.cube[..., *window.inner])[:, 0]
+    place = {f"{day:%Y%m%d}": number for number, day in enumerate(window.wanted.dates)}
+    for number, label in enumerate(labels):
+        match = LABEL.fullmatch(label)
+        if match and match["day"] in place:
+            due[..., number] = there[place[match["day"]]]
+    return due
+
+
+def _counted(function: Function) -> str:
+    """Say what a function gives."""
+    parts = []
+    if function.series:
+        parts.append(f"for every date {', '.join(function.series)}")
+    if function.statics:
+        parts.append(f"labels {len(function.statics)}")
+    return " and ".join(parts)
+
+
+def _labels_of(function: Function) -> dict[str, list[int]]:
+    """Give the places of the labels of each index, and of each label that is no series."""
+    found: dict[str, list[int]] = {name: [] for name in (*function.series, *function.statics)}
+    for place, label in enumerate(function.labels):
+        match = LABEL.fullmatch(label)
+        found[label if label in function.statics or not match else match["index"]].append(place)
+    return found
+
+
+def _largest(given: _Given, places: list[int]) -> float:
+    values = np.abs(given.values[..., places])
+    return float(values.max(where=np.isfinite(values), initial=0))

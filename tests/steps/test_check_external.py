@@ -1,0 +1,729 @@
+"""The user's functions are tried on real pixels: each problem has its message, and all are told."""
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import tracemalloc
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+import rasterio
+
+from i2lc.demo import landscape
+from i2lc.errors import InputError, TaskError
+from i2lc.steps import check_external, layout
+from i2lc.steps.artifacts import EXTERNAL, EXTERNAL_REPORT, MODEL_DATES, user_module
+from i2lc.steps.check_external import GivenSettings, Settings
+from i2lc.steps.contract import File, Job, Unit
+from i2lc.steps.external import cost, place, scales
+from i2lc.steps.external.record import Record
+
+TILE = "T31TCJ"
+SOI = '''
+import numpy as np
+
+def get_soi_s2(self):
+    """
+    compute the Soil Composition Index
+    """
+    dates = self.get_interpolated_dates()
+    coef = (self.get_interpolated_Sentinel2_B11() -
+            self.get_interpolated_Sentinel2_B8()) / (
+                self.get_interpolated_Sentinel2_B11() +
+                self.get_interpolated_Sentinel2_B8() + 1.E-6)
+    labels = [f"Sentinel2_soi_{date}" for date in dates["Sentinel2"]]
+    return coef, labels
+'''
+USE = {"model_type": "RandomForestClassifier"}
+"""An estimator that reads labels of any form."""
+
+
+@pytest.fixture(scope="session")
+def land(tmp_path_factory):
+    """Two tiles of 64 pixels, with clouds and an orbit edge."""
+    out = tmp_path_factory.mktemp("external") / "land"
+    landscape.write(out, landscape.Landscape(tiles=(2, 1), size=64, dates=8, cloud=0.2))
+    return out / "s2"
+
+
+@pytest.fixture
+def trial(land, tmp_path):
+    return Trial(land, tmp_path)
+
+
+class Trial:
+    """A run of the step on functions that a test writes."""
+
+    def __init__(self, land, folder):
+        self.land, self.folder, self.out = land, folder, folder / "out"
+        self.text = "import numpy as np\n"
+        self.inputs = ()
+
+    def write(self, text, name="my.py"):
+        (self.folder / name).write_text("import numpy as np\n" + text)
+        return str(self.folder / name)
+
+    def settings(self, functions, model=Settings, **keys):
+        section = {"functions": functions, **keys.pop("section", {})}
+        if (self.folder / "my.py").exists():
+            section.setdefault("module", str(self.folder / "my.py"))
+        values = {"list_tile": TILE, "s2_path": self.land, "external_features": section}
+        values |= {"keep_bands": ("B4", "B8", "B11"), "proj": "EPSG:32631"}
+        values["temporal_resolution"] = 40
+        return model.model_validate({**values, **keys})
+
+    def job(self, settings):
+        copies = [user_module(path.name) for path in settings.asked.module]
+        outputs = tuple(File(a, Unit()) for a in (EXTERNAL, EXTERNAL_REPORT, *copies))
+        return Job(Unit(), settings, self.out, self.inputs, outputs)
+
+    def run(self, functions="f", text=None, **keys):
+        """Try functions and give the record."""
+        if text is not None:
+            self.write(text)
+        check_external.check(self.job(self.settings(functions, **keys)))
+        return Record.load(self.out / EXTERNAL.pattern)
+
+    def refused(self, functions="f", text=None, **keys):
+        """Give the lines of what the step complains of; nothing is written then."""
+        before = {path: path.read_bytes() for path in self.written()}
+        with pytest.raises(InputError) as error:
+            self.run(functions, text, **keys)
+        before.pop(self.out / EXTERNAL_REPORT.pattern, None)
+        assert {path: path.read_bytes() for path in self.written()} == before
+        head, *lines = str(error.value).split("\n")
+        count = f"{len(lines)} problem" + ("s" if len(lines) > 1 else "")
+        assert head == f"{count} in the external features:"
+        return [line.removeprefix("- ") for line in lines]
+
+    def written(self):
+        return [path for path in self.out.rglob("*") if path.is_file()]
+
+    @property
+    def report(self):
+        return (self.out / EXTERNAL_REPORT.pattern).read_text()
+
+
+def of_dates(expression, name="x"):
+    """The text of a function that gives an index for every date, from B8 as `nir`."""
+    return f"""
+def f(self):
+    nir = self.get_interpolated_Sentinel2_B8()
+    days = self.get_interpolated_dates()["Sentinel2"]
+    return {expression}, [f"Sentinel2_{name}_{{day}}" for day in days]
+"""
+
+
+STATIC = """
+def f(self):
+    return self.get_interpolated_Sentinel2_B8().mean(axis=2, keepdims=True), ["mean"]
+"""
+WHO = "my.py: external function f"
+
+
+# --- what is right --------------------------------------------------------------------------
+
+
+def test_the_function_of_iota2s_page_is_taken_as_printed(trial):
+    (trial.folder / "my.py").write_text(SOI)
+    record = trial.run("get_soi_s2")
+    (function,) = record.functions
+    assert (function.name, function.module) == ("get_soi_s2", "my.py")
+    assert record.series == ("soi",)
+    assert record.statics == ()
+    days = [label.rpartition("_")[2] for label in function.labels]
+    assert days == sorted(set(days))
+    assert len(days) > 6
+    assert record.scales == {"soi": 1000.0}
+    assert (record.concat, record.padding) == (True, (0, 0))
+    assert (record.exogenous, record.raw_days) == (None, None)
+    copy = trial.out / "model/external_features/my.py"
+    assert copy.read_bytes() == (trial.folder / "my.py").read_bytes()
+    assert record.modules == {"my.py": hashlib.sha256(copy.read_bytes()).hexdigest()}
+
+
+def test_the_report_tells_what_a_function_gives_and_costs(trial):
+    trial.run(text=of_dates("nir"))
+    head, rest = trial.report.split("\n\n")
+    assert head == "The external features were tried."
+    assert re.fullmatch(
+        rf"found:\n- {WHO}: for every date x; no value in 0\.0 % where pixels were seen; "
+        r"\d+\.\d\d s and [1-9]\d* MB for a million pixels\n",
+        rest,
+    )
+
+
+def test_nothing_of_the_record_changes_when_it_is_made_again(trial):
+    trial.run(text=of_dates("nir"))
+    before = (trial.out / EXTERNAL.pattern).read_bytes()
+    trial.run()
+    assert (trial.out / EXTERNAL.pattern).read_bytes() == before
+    assert json.loads(before)["cost"] == {}  # seconds would differ
+
+
+def test_shipped_functions_need_no_file(trial):
+    record = trial.run("get_soi_s2")
+    assert [one.module for one in record.functions] == [""]
+    assert record.modules == {}
+    assert trial.report.count("i2lc: external function get_soi_s2: for every date soi") == 1
+
+
+def test_several_functions_keep_their_order(trial):
+    text = of_dates("nir", "b") + of_dates("2 * nir", "a").replace("def f", "def g")
+    assert trial.run("g f", text).series == ("a", "b")
+    assert trial.run(["f", "g"]).series == ("b", "a")
+
+
+def test_parameters_reach_the_function_and_stand_in_the_record(trial):
+    text = of_dates("nir * factor", "{name}").replace("(self)", "(self, factor, name='p')")
+    record = trial.run([["f", {"factor": 2}], ["f", {"factor": 40, "name": "q"}]], text)
+    assert record.series == ("p", "q")
+    assert [one.parameters for one in record.functions] == [
+        {"factor": 2},
+        {"factor": 40, "name": "q"},
+    ]
+    assert record.scales["p"] > record.scales["q"]
+
+
+def test_labels_of_any_form_for_scikit_and_for_the_features_map_alone(trial):
+    assert trial.run(text=STATIC, **USE).statics == ("mean",)
+    assert trial.run(builders_class_name=["I2FeaturesMap"]).statics == ("mean",)
+    assert "labels 1; no value" in trial.report
+
+
+def test_padding_as_iota2_gives_it(trial):
+    text = of_dates("median(nir)").replace(
+        "def f",
+        "from scipy.ndimage import median_filter\n"
+        "def median(a):\n    return median_filter(a, size=(3, 5, 1))\ndef f",
+    )
+    record = trial.run(text=text, padding_size_x=2, padding_size_y=1)
+    assert record.padding == (1, 2)
+    (line,) = trial.refused(padding_size_x=1, padding_size_y=1)
+    assert line == (
+        f"{WHO} depends on where a tile is cut into windows with padding 1; padding 2 would do"
+    )
+
+
+def test_dates_are_those_of_all_tiles_or_of_a_given_model(trial):
+    text = of_dates("nir")
+    alone = trial.run(text=text).functions[0].labels
+    both = trial.run(list_tile=f"{TILE} T31TDJ").functions[0].labels
+    assert len(both) >= len(alone)
+    days = tuple(date(2018, 3, 1) + timedelta(20 * k) for k in range(4))
+    layout.save_dates(trial.out / MODEL_DATES.pattern, days)
+    trial.inputs = (File(MODEL_DATES, Unit()),)
+    assert trial.run().functions[0].labels == tuple(f"Sentinel2_x_{day:%Y%m%d}" for day in days)
+
+
+def raw_of(name="B8"):
+    return f"""
+def f(self):
+    days = self.get_raw_dates()["Sentinel2"]
+    return self.get_raw_Sentinel2_{name}(), [f"Sentinel2_r_{{day}}" for day in days]
+"""
+
+
+def test_raw_series_of_one_tile_and_of_all(trial):
+    own = trial.run(text=raw_of(), **USE)
+    assert own.raw_days is None
+    assert len(own.statics) == 7  # eight products, two of them of one day
+    tiles = f"{TILE} T31TDJ"
+    (line,) = trial.refused(list_tile=tiles, **USE)
+    assert line == (
+        f"{WHO} gives labels of the days of one tile ({', '.join(own.statics[:3])} and 4 more), "
+        "and other tiles have other days: set python_data_managing.fill_missing_dates : True, and "
+        "the raw series have those of all"
+    )
+    filled = trial.run(list_tile=tiles, fill_missing_dates=True, **USE)
+    assert filled.raw_days is not None
+    assert len(filled.raw_days) == len(filled.statics) > 7
+
+
+def test_an_index_that_lacks_a_date_is_no_raw_series(trial):
+    """Even if it is of a day of the tile that is a date of the features, and of no other tile."""
+    text = of_dates("nir[..., :-1]").replace("for day in days]", "for day in days[:-1]]")
+    trial.write(text)
+    keys = {"list_tile": f"{TILE} T31TDJ", "start_date": f"{trial_days(trial)[0]:%Y%m%d}"}
+    record = trial.run(**keys, **USE)
+    assert len(record.statics) == len(trial_days(trial, **keys)) - 1
+    assert set(record.scales) == set(record.statics)
+
+
+def test_with_raw_dates_an_index_has_a_value_for_each_of_them(trial):
+    record = trial.run(text=raw_of(), features_from_raw_dates=True)
+    assert record.series == ("r",)
+    assert record.raw_days is not None
+    assert [f"Sentinel2_r_{day:%Y%m%d}" for day in record.raw_days] == list(
+        record.functions[0].labels
+    )
+    # what is masked on a day is no gap: the features have a mark there themselves
+    assert "no value in 0.0 % where pixels were seen" in trial.report
+
+
+def test_exogenous_rasters_are_read(trial):
+    product = sorted((trial.land / TILE).glob("*/*_FRE_B2.tif"))[0]
+    text = """
+def f(self):
+    raster = self.get_exogeneous_data()
+    labels = self.get_exogeneous_labels()
+    return raster, labels
+"""
+    section = {"exogeneous_data": str(product)}
+    record = trial.run(text=text, section=section, **USE)
+    assert record.exogenous == str(product)
+    assert record.statics == ("band_1",)
+
+
+# --- scales ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("largest", "scale"),
+    [
+        (0, 10000.0),
+        (0.4, 10000.0),
+        (0.42, 1000.0),
+        (1, 1000.0),
+        (4.09, 1000.0),
+        (4.1, 100.0),
+        (300, 10.0),
+        (5000, 0.1),
+        (1e6, 0.001),
+        (4e8, 1e-5),
+    ],
+)
+def test_the_scale_leaves_room_for_eight_times_the_largest_value(largest, scale):
+    assert scales.chosen(largest) == scale
+    assert 8 * largest * scale <= 32767
+    assert scale == 10000 or 8 * largest * scale * 10 > 32767
+
+
+def test_a_scale_of_the_settings_counts(trial):
+    text = of_dates("nir")
+    assert trial.run(text=text, section={"scale": {"x": 2500}}).scales == {"x": 2500.0}
+
+
+def test_a_scale_with_which_values_do_not_fit(trial):
+    text = of_dates("1000 * np.ones_like(nir)")
+    (line,) = trial.refused(text=text, section={"scale": {"x": 100}})
+    assert line == (
+        "external_features.scale: x reaches 1000, x 100 does not fit into int16 (32767): give 1, "
+        "or drop it"
+    )
+    assert trial.run(section={"scale": {"x": 32}}).scales == {"x": 32.0}
+
+
+def test_a_scale_of_a_name_that_no_function_gives(trial):
+    (line,) = trial.refused(text=of_dates("nir", "moisture"), section={"scale": {"moistre": 1}})
+    assert line == (
+        "external_features.scale: no function gives moistre; is it moisture? (there are moisture)"
+    )
+
+
+def test_values_that_a_scale_hardly_tells_apart(trial):
+    trial.run(text=of_dates("nir / nir * 2e-4"))
+    assert (
+        "warnings:\n- x reaches 0.0002 alone: stored x 10000, its values hardly differ; give a "
+        'larger one, external_features { scale : { "x" : ... } }\n'
+    ) in trial.report
+
+
+# --- what is wrong with a function ----------------------------------------------------------
+
+
+def test_a_function_that_raises_is_told_in_a_line(trial):
+    (line,) = trial.refused(text="\ndef f(self):\n    return 1 / 0, []\n")
+    assert line == f"{WHO} raised ZeroDivisionError (my.py:4): division by zero"
+
+
+@pytest.mark.parametrize(
+    ("expression", "complaint"),
+    [
+        ("nir[..., 0]", "gives an array (64, 64) with {n} labels; (y, x, n) is wanted"),
+        ("nir[..., :2]", "gives 2 values a pixel but {n} labels: give a label for each"),
+        ("nir.astype(complex)", "gives values of type complex128: give real numbers"),
+        ("nir.astype(str)", "gives values of type <U"),
+    ],
+)
+def test_arrays_of_another_kind(trial, expression, complaint):
+    (line,) = trial.refused(text=of_dates(expression))
+    assert line.startswith(f"{WHO} {complaint.format(n=len(trial_days(trial)))}")
+
+
+def trial_days(trial, **keys):
+    """Dates of the features."""
+    settings = trial.settings("f", **keys)
+    indexes, errors = check_external._indexes(settings)
+    assert errors == []
+    days = [product.day for index in indexes for product in index.products]
+    return layout.date_grid(days, settings)
+
+
+def test_a_label_that_stands_twice(trial):
+    text = "\ndef f(self):\n    a = self.get_interpolated_Sentinel2_B8()[..., :2]\n"
+    (line,) = trial.refused(text=text + "    return a, ['one', 'one']\n")
+    assert line == f"{WHO} gives the label one twice: give each feature its own"
+
+
+def test_values_without_a_number(trial):
+    for expression in ("nir * np.nan", "nir / 0", "nir - nir.mean() + np.nan"):
+        (line,) = trial.refused(text=of_dates(expression))
+        assert line == f"{WHO} gives no number for any pixel that was seen: all is NaN or infinite"
+
+
+def test_many_gaps_are_a_warning(trial, caplog):
+    text = of_dates("np.where(np.arange(len(days)) % 4 == 0, nir, np.nan)")
+    trial.run(text=text)
+    count = len(trial_days(trial))
+    share = 100 * (count - -(-count // 4)) / count
+    line = f"{WHO} gives no value in {share:.1f} % where pixels were seen"
+    assert f"warnings:\n- {line}\n" in trial.report
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [line]
+
+
+def test_values_that_change_from_call_to_call(trial):
+    (line,) = trial.refused(text=of_dates("nir + np.random.rand(*nir.shape)"))
+    assert line == (
+        f"{WHO} gives other values the second time: take random numbers from a generator with a "
+        "seed, numpy.random.default_rng(0), and keep nothing from call to call"
+    )
+
+
+def test_a_function_that_is_not_local(trial):
+    (line,) = trial.refused(text=of_dates("nir - np.nanmean(nir, axis=(0, 1))"))
+    assert line == (
+        f"{WHO} depends on where a tile is cut into windows, even with padding 32: it is not "
+        "local, each value follows from the whole window, as a mean or an extreme of it does"
+    )
+
+
+def test_rounding_that_follows_from_the_cut_is_a_warning(trial):
+    text = of_dates("nir * np.float32(1 + 1e-7 * (nir.shape[0] % 7))")
+    assert trial.run(text=text).series == ("x",)
+    assert re.search(
+        rf"warnings:\n- {WHO} is rounded otherwise where a tile is cut elsewhere "
+        r"\(by \de-07 of its largest value\): single pixels may differ with another "
+        r"number_of_chunks\n",
+        trial.report,
+    )
+
+
+def test_a_function_of_neighbours_fails_for_single_pixels(trial):
+    text = of_dates("nir + (len(nir) == 1)")
+    (line,) = trial.refused(text=text)
+    assert line == (
+        f"{WHO} gives other values for single pixels, which it gets as arrays (1, n, date) where "
+        "padding is 0: let the value of a pixel follow from that pixel, or set padding"
+    )
+    assert trial.run(section={"padding": 1}).padding == (1, 1)
+
+
+def test_a_function_that_is_gone_since_the_configuration_was_read(trial):
+    trial.write(of_dates("nir"))
+    settings = trial.settings("f")
+    trial.write(of_dates("nir").replace("def f", "def fs"))
+    with pytest.raises(InputError) as error:
+        check_external.check(trial.job(settings))
+    head, line = str(error.value).split("\n")
+    assert head == "1 problem in the external features:"
+    assert line.startswith("- external_features.functions: no function 'f'")
+
+
+def test_labels_that_follow_from_the_window(trial):
+    text = of_dates("nir").replace("_x_{day}", "_x{len(nir)}_{day}")
+    (line,) = trial.refused(text=text)
+    assert line == (
+        f"{WHO} gives other labels for a part of the window: they may depend on dates and "
+        "parameters alone"
+    )
+
+
+# --- labels and names -----------------------------------------------------------------------
+
+WAY_OUT = (
+    ". Give a value for every date, or choose an estimator of scikit-learn "
+    "(scikit_models_parameters.model_type) or the features map alone "
+    '(builders.builders_class_name : ["I2FeaturesMap"])'
+)
+CANNOT = (
+    f"{WHO} gives features that a network cannot read: it takes of every index one value for every "
+    "date, labels Sentinel2_<index>_<YYYYMMDD>; "
+)
+
+
+def test_a_network_reads_no_label_without_a_date(trial):
+    (line,) = trial.refused(text=STATIC)
+    assert line == f"{CANNOT}mean is none of a date{WAY_OUT}"
+
+
+def test_a_network_needs_every_date_of_an_index(trial):
+    text = of_dates("nir[..., 1:]").replace("for day in days]", "for day in days[1:]]")
+    (line,) = trial.refused(text=text)
+    days = trial_days(trial)
+    assert line == f"{CANNOT}index x lacks {days[0]:%Y%m%d} of the {len(days)} dates{WAY_OUT}"
+
+
+def test_dates_beyond_those_of_the_features(trial):
+    text = of_dates("np.concatenate([nir, nir[..., :1]], axis=2)")
+    text = text.replace("for day in days]", "for day in [*days, '20300101']]")
+    (line,) = trial.refused(text=text)
+    assert f"index x has 20300101, which are no dates of the features{WAY_OUT}" in line
+
+
+def test_the_name_of_a_band_of_the_chain(trial):
+    text = of_dates("nir", "NDVI")
+    (line,) = trial.refused(text=text)
+    assert line == (
+        f"{WHO} gives NDVI, the name of a band or index of the chain's own: choose another one, "
+        "or concat_mode : False"
+    )
+    assert trial.run(section={"concat_mode": False}).series == ("NDVI",)
+
+
+def test_the_name_of_another_function(trial):
+    text = of_dates("nir") + of_dates("2 * nir").replace("def f", "def g")
+    (line,) = trial.refused("f g", text)
+    assert line == (
+        f"my.py: external function g gives x, as {WHO} does: let the parameters, or the name of "
+        "the function, be part of it"
+    )
+
+
+def test_all_problems_of_all_functions_are_told_at_once(trial):
+    text = of_dates("nir - np.nanmean(nir)", "a") + STATIC.replace("def f", "def g")
+    text += of_dates("nir", "B4").replace("def f", "def h") + "\ndef k(self):\n    return 3\n"
+    lines = trial.refused("f g h k", text)
+    assert [re.sub(" (depends|gives) .*", "", line) for line in lines] == [
+        "my.py: external function f",
+        "my.py: external function k",
+        "my.py: external function h",
+        "my.py: external function g",
+    ]
+    assert lines[1] == "my.py: external function k gives a int: it must give (array, labels)"
+
+
+def test_the_report_of_an_earlier_check_goes_when_the_check_fails(trial):
+    """What was computed with is kept: it belongs to the models that are there."""
+    trial.run(text=of_dates("nir"))
+    trial.refused(text=STATIC)
+    left = {str(path.relative_to(trial.out)) for path in trial.written()}
+    assert left == {EXTERNAL.pattern, "model/external_features/my.py"}
+    assert "nir" in (trial.out / "model/external_features/my.py").read_text()
+
+
+# --- inputs ---------------------------------------------------------------------------------
+
+
+def test_a_raster_that_is_not_there(trial):
+    section = {"exogeneous_data": str(trial.folder / "slope.tif")}
+    (line,) = trial.refused(text=of_dates("nir"), section=section)
+    path = trial.folder / "slope.tif"
+    assert line == f"exogeneous_data: {path} does not exist: give a raster that GDAL reads"
+
+
+def test_a_tile_that_is_not_there(trial):
+    (line,) = trial.refused(text=of_dates("nir"), list_tile=f"{TILE} T99XXX")
+    assert line == f"tile T99XXX: there is no folder {trial.land / 'T99XXX'}"
+
+
+def test_a_file_that_changes_while_it_is_tried(trial, monkeypatch):
+    trial.write(of_dates("nir"))
+    settings = trial.settings("f")
+    judge = check_external.outcome.judge
+
+    def changing(*given):
+        trial.write(of_dates("2 * nir"))
+        return judge(*given)
+
+    monkeypatch.setattr(check_external.outcome, "judge", changing)
+    with pytest.raises(TaskError) as error:
+        check_external.check(trial.job(settings))
+    path = trial.folder / "my.py"
+    assert str(error.value) == f"{path} was changed while its functions were tried: start again"
+    assert trial.written() == []
+
+
+# --- where functions are tried ----------------------------------------------------------------
+
+
+@pytest.fixture
+def hidden(trial, land, monkeypatch):
+    """Let windows be small, and hide parts of a copy of a tile on all days."""
+    monkeypatch.setattr(place, "SIDE", 16)
+    trial.land = trial.folder / "s2"
+    shutil.copytree(land, trial.land)
+
+    def hide(*where, tile=TILE):
+        for path in (trial.land / tile).glob("*/MASKS/*_EDG_R1.tif"):
+            with rasterio.open(path, "r+") as raster:
+                pixels = raster.read(1)
+                pixels[where] = 1
+                raster.write(pixels, 1)
+
+    return hide
+
+
+def tried_at(caplog):
+    (line,) = [m for m in caplog.messages if m.startswith("the functions are tried in")]
+    return line.removeprefix("the functions are tried in ")
+
+
+def test_the_centre_of_the_first_tile_is_tried(trial, hidden, caplog):
+    caplog.set_level(logging.INFO)
+    trial.run(text=of_dates("nir"), list_tile=f"T31TDJ {TILE}")
+    assert tried_at(caplog) == f"{TILE}, rows 24 to 39, columns 24 to 39"
+
+
+def test_another_place_is_tried_where_the_centre_was_not_seen(trial, hidden, caplog):
+    caplog.set_level(logging.INFO)
+    hidden(slice(20, 44), slice(None))
+    hidden(slice(None), slice(0, 34))
+    trial.run(text=of_dates("nir"))
+    assert tried_at(caplog) == f"{TILE}, rows 5 to 20, columns 43 to 58"
+
+
+def test_another_tile_is_tried_where_the_first_was_never_seen(trial, hidden, caplog):
+    caplog.set_level(logging.INFO)
+    hidden(slice(None), slice(None))
+    trial.run(text=of_dates("nir"), list_tile=f"{TILE} T31TDJ")
+    assert tried_at(caplog).startswith("T31TDJ, rows ")
+
+
+def test_the_best_of_poor_places_is_taken(trial, hidden, caplog):
+    hidden(slice(None), slice(None))
+    for path in (trial.land / TILE).glob("*/MASKS/*_R1.tif"):
+        with rasterio.open(path, "r+") as raster:
+            pixels = raster.read(1)
+            pixels[45:49, 5:15] = 0
+            raster.write(pixels, 1)
+    caplog.set_level(logging.INFO)
+    trial.run(text=of_dates("nir"))
+    assert tried_at(caplog) == f"{TILE}, rows 43 to 58, columns 5 to 20"
+    assert "the functions are tried where 16 % of the pixels were seen" in caplog.messages
+
+
+def test_nothing_was_ever_seen(trial, hidden):
+    hidden(slice(None), slice(None))
+    with pytest.raises(InputError) as error:
+        trial.run(text=of_dates("nir"))
+    assert str(error.value) == (
+        f"external_features: none of the places looked at in {TILE} was ever seen, so there is "
+        "nothing to try the functions on: the masks hide every pixel of every product"
+    )
+
+
+def test_places_lie_in_the_tile_each_once():
+    spans = list(place.spans((10980, 10980)))
+    assert len(spans) == 9
+    assert spans[0] == (slice(5426, 5554), slice(5426, 5554))
+    for rows, cols in spans:
+        assert rows.stop - rows.start == cols.stop - cols.start == 128
+        assert min(rows.start, cols.start) >= 0
+        assert max(rows.stop, cols.stop) <= 10980
+    assert list(place.spans((64, 100))) == [(slice(0, 64), slice(0, 100))]
+    assert len(list(place.spans((64, 400)))) == 3
+
+
+# --- cost -----------------------------------------------------------------------------------
+
+
+def test_memory_of_a_call_is_that_of_its_arrays(trial):
+    size = 2_000_000
+    result, peak = cost.traced(lambda: np.ones(size) + np.ones(size))
+    assert result.sum() == 2 * size
+    assert 16 * size <= peak < 25 * size
+    assert not tracemalloc.is_tracing()
+
+
+def test_memory_of_a_pixel_is_a_power_of_two_and_decides_by_the_hungriest_call():
+    calls = [cost.Cost(100, 1.0, 900, 400), cost.Cost(50, 1.0, 150, 100)]
+    assert cost.pixel_bytes(calls) == 16  # 9 for the first call, 4 and 2 for both results
+    assert cost.pixel_bytes(calls[:1]) == 16
+    assert cost.pixel_bytes([cost.Cost(100, 1.0, 400, 400)]) == 8
+    assert cost.pixel_bytes([]) == 0
+    assert str(cost.Cost(20_000, 0.01, 8_000_000, 1)) == ("0.50 s and 400 MB for a million pixels")
+
+
+def test_a_function_that_needs_more_is_known_to(trial):
+    little = trial.run(text=of_dates("nir")).pixel_bytes
+    much = trial.run(text=of_dates("np.tile(nir, 30)[..., :len(days)]")).pixel_bytes
+    days = len(trial_days(trial))
+    assert 4 * days < little <= 32 * days
+    assert much >= 30 * 4 * days
+
+
+# --- a model that was trained elsewhere -----------------------------------------------------
+
+
+def given(trial, record, **changes):
+    return {"model": GivenSettings, "expected": {**record.as_dict(), **changes}}
+
+
+def test_the_scales_of_a_given_model_count(trial):
+    record = trial.run(text=of_dates("nir"))
+    again = trial.run(**given(trial, record, scales={"x": 123.0}))
+    assert again.scales == {"x": 123.0}
+    assert again.bands == ("B4", "B8", "B11", "NDVI", "NDWI", "Brightness")
+    trial.run(**given(trial, record, scales={"x": 1e6}))
+    assert re.search(
+        r"- x reaches 0\.\d+, the model was trained with values up to 0\.032767: larger ones are "
+        r"cut off\n",
+        trial.report,
+    )
+
+
+def test_functions_that_are_not_those_of_the_given_model(trial):
+    record = trial.run(text=of_dates("nir"))
+    lines = trial.refused(text=of_dates("nir", "y"), **given(trial, record))
+    assert lines == [
+        "my.py is another file than the one with which the model's features were computed: give "
+        "the copy that lies with the model",
+        "indices of the model: x; its functions give y here",
+    ]
+
+
+# --- what decides ---------------------------------------------------------------------------
+
+
+def decides(trial, **keys):
+    settings = trial.settings("f", **keys)
+    return check_external.STEP.uses(settings, Unit())
+
+
+def test_what_does_not_decide_the_record_is_no_part_of_its_fingerprint(trial):
+    trial.write(of_dates("nir"))
+    plain = decides(trial)
+    tiles = [f"{TILE} T31TDJ", f"T31TDJ {TILE}"]
+    assert decides(trial, list_tile=tiles[0]) == decides(trial, list_tile=tiles[1]) != plain
+    names = {"output_name": "other", "output_format": "zarr", "no_data_value": -1.0}
+    assert decides(trial, section=names) == plain
+    assert decides(trial, padding_size_x=3, padding_size_y=3) == decides(
+        trial, section={"padding": 3}
+    )
+    forest, trees = (
+        decides(trial, model_type=f"{name}Classifier") for name in ("RandomForest", "ExtraTrees")
+    )
+    assert forest == trees == {**plain, "networks": False}
+    for section in ({"scale": {"x": 2}}, {"padding": 3}, {"concat_mode": False}):
+        assert decides(trial, section=section) != plain
+
+
+def test_who_reads_the_record_does_not_mind_what_reads_the_features():
+    assert check_external.STEP.unmoved_by == {EXTERNAL: ("networks",)}
+
+
+def test_files_products_and_rasters_are_sources(trial):
+    trial.write(of_dates("nir"))
+    raster = sorted((trial.land / TILE).glob("*/*_FRE_B2.tif"))[0]
+    settings = trial.settings("f", section={"exogeneous_data": str(raster)})
+    found = set(check_external.STEP.sources(settings, Unit()))
+    products = set((trial.land / TILE).rglob("*.tif"))
+    assert found >= {trial.folder / "my.py", raster}
+    assert found - {trial.folder / "my.py"} <= products
+    assert len(found) == 1 + 8 * (10 + 3)
+    none = Settings.model_validate({"list_tile": TILE, "s2_path": trial.land})
+    assert list(check_external.STEP.sources(none, Unit())) == []
