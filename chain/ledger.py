@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..steps import store
+from ..steps import store, zarr_check
 from ..steps.contract import Artifact, File, Settings, Step
 from ..steps.ownership import TEMPORARY
 from . import sources
@@ -36,6 +36,8 @@ MISSING = "missing"
 FEW = 100
 """Inputs up to this number stand in the record of each product of a task."""
 RASTERS = {".tif", ".tiff", ".jp2"}
+STORES = {zarr_check.METADATA}
+"""Names of files that stand for a folder: that they are as recorded says nothing of the others."""
 REWRITTEN = ".aux.xml"
 """End of the names of GDAL's sidecars, to which programs that show a raster add statistics."""
 OTHER_CONTENT = "it has another content than the recorded one"
@@ -275,7 +277,7 @@ def look(root: str, path: str) -> Look:
     if record is None:
         return Look(True, store.defect(Path(product)) or NO_RECORD)
     if (record.get("bytes"), record.get("mtime_ns")) == (facts.st_size, facts.st_mtime_ns):
-        return Look(True, "", record)
+        return Look(True, (name in STORES and store.defect(Path(product))) or "", record)
     return Look(True, _changed(Path(product), facts.st_size, record), record)
 
 

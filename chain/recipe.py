@@ -213,6 +213,8 @@ def _shaped(step: Step, asked: Asked) -> Step:
         return made
     modules = tuple(user_module(name) for name in asked.external)
     if step is check_external.STEP:
+        copies = dict.fromkeys(modules, made.unmoved_by[EXTERNAL])
+        made = replace(made, unmoved_by={**made.unmoved_by, **copies})
         return _tried(_with(made, (), modules), asked)
     if step is tile_index.STEP and not asked.given_model:
         return replace(made, after=(*made.after, EXTERNAL))

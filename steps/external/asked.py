@@ -42,9 +42,9 @@ def calls_of(given: Any) -> Iterator[Call]:
 
 
 def _refuse_odd(name: str, parameters: Mapping[Any, Any]) -> None:
-    """Refuse what a record cannot hold, such as the dates of YAML."""
+    """Refuse what a record cannot hold as it is, such as the dates and numbered keys of YAML."""
     try:
-        json.dumps(parameters)
+        same = json.loads(json.dumps(parameters)) == parameters
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"parameters of {name}: {error}; give numbers, texts, True, False, None, and lists of "
@@ -52,3 +52,7 @@ def _refuse_odd(name: str, parameters: Mapping[Any, Any]) -> None:
         ) from error
     if odd := [key for key in parameters if not isinstance(key, str)]:
         raise ValueError(f"parameters of {name}: the name {odd[0]!r} is no text")
+    if not same:
+        raise ValueError(
+            f"parameters of {name}: {parameters!r} holds keys that are no text: put them in quotes"
+        )

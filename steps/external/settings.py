@@ -19,6 +19,8 @@ from .asked import Call, calls_of
 
 ENDINGS = {"geotiff": ".tif", "zarr": ".zarr"}
 """Format of the features map -> ending of its name."""
+MOST_PADDING = 128
+"""Pixels; a block that is cut smaller than its padding computes most pixels in vain."""
 INT16 = range(-32768, 32768)
 FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -55,6 +57,7 @@ class ExternalFeatures(Settings):
     padding: int | None = Field(
         None,
         ge=0,
+        le=MOST_PADDING,
         description="Pixels around a window that the functions see, cut off again after the call; "
         "by default padding_size_x and padding_size_y, or 0: each value depends on its own pixel.",
     )
@@ -194,11 +197,13 @@ class ExternalSettings(Settings):
     padding_size_x: int | None = Field(
         None,
         ge=0,
+        le=MOST_PADDING,
         description="Columns on each side of a window that the functions see; by default padding.",
     )
     padding_size_y: int | None = Field(
         None,
         ge=0,
+        le=MOST_PADDING,
         description="Rows on each side of a window that the functions see; by default padding.",
     )
     fill_missing_dates: bool = Field(

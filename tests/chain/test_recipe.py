@@ -11,6 +11,7 @@ from conftest import tiny, with_keys
 from i2lc.chain import config, plan, recipe
 from i2lc.chain.recipe import Asked
 from i2lc.steps import check_external, check_tiles
+from i2lc.steps.artifacts import EXTERNAL, user_module
 from i2lc.steps.contract import Step
 from i2lc.steps.features_product import Product
 
@@ -312,3 +313,9 @@ def test_probabilities_of_a_configuration(landscape: Path) -> None:
         path.read_text().replace("enable_probability_map", "generate_final_probability_map")
     )
     assert plan.asked(config.load(path)) == Asked(probability_mosaic=True)
+
+
+def test_who_runs_the_copies_does_not_mind_what_reads_the_features() -> None:
+    steps = recipe.land_cover(Asked(external=("mine.py",)))
+    tried = next(step for step in steps if step.name == "check_external")
+    assert tried.unmoved_by == {EXTERNAL: ("networks",), user_module("mine.py"): ("networks",)}

@@ -153,6 +153,11 @@ def test_files_are_one_or_a_list_from_the_folder_of_the_configuration(tmp_path, 
             "parameters of get_any: the name 5 is no text",
         ),
         (
+            [["get_any", {"weights": {1: 2.0}}]],
+            "parameters of get_any: {'weights': {1: 2.0}} holds keys that are no text: put them in "
+            "quotes",
+        ),
+        (
             [["get_any", {"day": Path("x")}]],
             "parameters of get_any: Object of type PosixPath is not JSON serializable; give "
             "numbers, texts, True, False, None, and lists of them",
@@ -295,6 +300,7 @@ def test_functions_without_a_signature_are_tried_only():
     ("keys", "path", "message"),
     [
         ({"padding": -1}, "padding", "Input should be greater than or equal to 0"),
+        ({"padding": 129}, "padding", "Input should be less than or equal to 128"),
         ({"scale": {"soi": 0}}, "scale", "soi: a number above 0 is expected, not 0"),
         ({"scale": {"soi": -1.5}}, "scale", "soi: a number above 0 is expected, not -1.5"),
         ({"scale": {"soi": True}}, "scale", "soi: a number above 0 is expected, not True"),

@@ -190,7 +190,7 @@ def test_an_unknown_network_is_named(saved, tmp_path):
 
 
 def test_a_file_of_the_format_before_is_refused(saved, tmp_path):
-    path, network, card = saved
+    _, network, card = saved
     old = tmp_path / "old.safetensors"
     data = json.loads(card.as_json()) | {"format": 2}
     for key in ("external", "statics", "static_scale"):

@@ -15,7 +15,7 @@ import zarr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from i2lc.chain import leftovers, lock
+from i2lc.chain import ledger, leftovers, lock
 from i2lc.errors import TaskError
 from i2lc.steps import disk, grid, store, zarr_check, zarr_store
 from i2lc.steps.ownership import LOCK
@@ -202,6 +202,16 @@ def test_what_a_store_lacks_is_a_defect(tmp_path):
     assert store.defect(metadata).startswith("it does not open (Expecting property name")
     metadata.unlink()
     assert store.defect(metadata) == "the file is missing"
+
+
+def test_a_store_that_lost_a_chunk_is_not_finished(tmp_path):
+    write(tmp_path / "a.zarr")
+    metadata = tmp_path / "a.zarr" / zarr_check.METADATA
+    made = ledger.Fingerprint("features_mosaic", "", "1", {}, {}, {}, {})
+    ledger.write_record(metadata, made)
+    assert ledger.unfinished(metadata) is None
+    (tmp_path / "a.zarr" / "features" / "0.1.1.2").unlink()
+    assert ledger.unfinished(metadata) == "it does not open (array features has 11 of 12 chunks)"
 
 
 def test_a_record_in_the_store_disturbs_no_reader(tmp_path):
