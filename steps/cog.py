@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -85,15 +85,14 @@ def write(path: Path, gbox: GeoBox, look: Look, compression: str, fill: Fill) ->
             ) as raster:
                 fill(raster)
                 _describe(raster, look)
-            _add_overviews(plain, look)
             rasterio.shutil.copy(
                 plain,
                 target,
                 driver="COG",
-                COMPRESS=compression,
-                PREDICTOR="YES" if look.predictor and compression != "NONE" else "NO",
+                OVERVIEWS="AUTO" if _add_overviews(plain, look) else "NONE",
                 BIGTIFF="IF_SAFER",
                 BLOCKSIZE=side,
+                **_compression(compression, look),
             )
         finally:
             plain.unlink(missing_ok=True)
@@ -109,8 +108,17 @@ def _describe(raster: rasterio.io.DatasetWriter, look: Look) -> None:
         raster.write_colormap(1, {v: (*c, 255) for v, c in look.palette.items()})
 
 
-def _add_overviews(plain: Path, look: Look) -> None:
+def _compression(name: str, look: Look) -> dict[str, Any]:
+    """Give GDAL's options of a compression; differences are nearly as small at the fast level."""
+    if not look.predictor or name == "NONE":
+        return {"COMPRESS": name}
+    return {"COMPRESS": name, "PREDICTOR": "YES", **({} if name == "LZW" else {"LEVEL": 1})}
+
+
+def _add_overviews(plain: Path, look: Look) -> bool:
     """Add overviews, down to one storage block of BLOCK pixels, which the final raster takes over.
+
+    False where the raster is so small that it needs none.
 
     GDAL's own way to make them takes time that grows with the square of the number of bands.
     """
@@ -120,6 +128,7 @@ def _add_overviews(plain: Path, look: Look) -> None:
             factors.append(2 * factors[-1])
         if factors[1:]:
             raster.build_overviews(factors[1:], Resampling[look.overviews])
+        return len(factors) > 1
 
 
 def block_side(bands: int, dtype: str) -> int:
