@@ -48,10 +48,15 @@ def _of_section(
         yield FLAG, "False contradicts functions: drop one of them"
     elif not calls and flag:
         yield FLAG, f"True needs {FUNCTIONS}: name those to call, or drop it"
-    elif not (calls or run.maps_features or flag is False):
+    elif not (calls or run.maps_features or flag is False or _misspelt(given)):
         yield FUNCTIONS, "name the functions to call, or drop the section"
     else:
         yield from _unread(given, calls, run)
+
+
+def _misspelt(given: Mapping[str, Any]) -> bool:
+    """Tell whether a key is unknown, which is told already: it may be that of the functions."""
+    return not set(given) <= set(ExternalFeatures.model_fields)
 
 
 def _unread(given: Mapping[str, Any], calls: bool, run: RunSettings) -> Iterator[tuple[str, str]]:

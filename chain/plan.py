@@ -166,3 +166,15 @@ def refuse_problems(config: Config) -> None:
     assert isinstance(settings, check_inputs.Settings)
     if settings.check_inputs:
         input_report.refuse(check_inputs.problems(settings))
+
+
+def refuse_functions(config: Config) -> None:
+    """Tell what is wrong with the user's functions, where the run has some.
+
+    Those of a given model are tried in the run alone: their dates are not known before.
+    """
+    settings = config.steps.get(check_external.STEP.name)
+    if not isinstance(settings, check_external.Settings) or not settings.external_features:
+        return
+    if settings.asked.calls and not isinstance(settings, check_external.GivenSettings):
+        check_external.attempt(settings)

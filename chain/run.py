@@ -31,7 +31,7 @@ from .config import Config
 from .decision import Verdict
 from .display import say
 from .orders import new_run_id
-from .plan import Options, Plan, make_plan, refuse_problems, steps_of
+from .plan import Options, Plan, make_plan, refuse_functions, refuse_problems, steps_of
 from .work import Work
 
 
@@ -77,6 +77,7 @@ def _check(work: Work) -> None:
         earlier.check(work.root, work.plan, work.made, {task.name for task in work.plan.tasks})
     if work.anew and work.root.is_dir():
         refuse_problems(work.config)  # before an earlier run's products are removed
+        refuse_functions(work.config)
 
 
 def _check_files(work: Work) -> None:

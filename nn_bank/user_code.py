@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
 from pathlib import Path
 from threading import RLock
@@ -12,6 +13,8 @@ from ..errors import ConfigError
 
 _LOADING = RLock()
 """No thread sees a module that another one is still running."""
+_NUMBERS = itertools.count(1)
+"""One for each file that is run anew."""
 
 
 def load(path: Path, what: str) -> ModuleType:
@@ -36,14 +39,37 @@ def load(path: Path, what: str) -> ModuleType:
     Raises
     ------
     ConfigError
-        When the file is missing, is no Python, or fails when it runs.
+        When the file is missing, is no Python in UTF-8, or fails when it runs.
     """
     source = _read(path, what)
-    identity = hashlib.sha256(str(path.resolve()).encode() + b"\0" + source).hexdigest()
-    name = f"_i2lc_user_code_{identity[:32]}"
+    name = _name(source, path)
     with _LOADING:
         if name not in sys.modules:
             _run(source, name, path, what)
+        return sys.modules[name]
+
+
+def fresh(path: Path, what: str) -> ModuleType:
+    """Run a Python file anew, whether or not it has run, and give that module.
+
+    It is as another process would have it: what the module of `load` keeps since it was run
+    is not in it, nor is what this one keeps in that one.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        Key that names the file, the first word of an error.
+
+    Raises
+    ------
+    ConfigError
+        As `load`.
+    """
+    source = _read(path, what)
+    with _LOADING:
+        name = f"{_name(source, path)}_{next(_NUMBERS)}"
+        _run(source, name, path, what)
         return sys.modules[name]
 
 
@@ -63,6 +89,12 @@ def _read(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{what} {path} cannot be read: {error.strerror}") from error
+
+
+def _name(source: bytes, path: Path) -> str:
+    """Give the name of a module, one for each place and text."""
+    identity = hashlib.sha256(str(path.resolve()).encode() + b"\0" + source).hexdigest()
+    return f"_i2lc_user_code_{identity[:32]}"
 
 
 def _run(source: bytes, name: str, path: Path, what: str) -> None:
@@ -85,6 +117,7 @@ def _run(source: bytes, name: str, path: Path, what: str) -> None:
 
 
 def _compiled(source: bytes, path: Path, what: str) -> CodeType:
+    _check_encoding(source, path, what)
     # Compiled here and not by importlib, which would write __pycache__ beside the file.
     try:
         return compile(source, str(path), "exec", dont_inherit=True)
@@ -94,3 +127,15 @@ def _compiled(source: bytes, path: Path, what: str) -> CodeType:
         ) from error
     except ValueError as error:
         raise ConfigError(f"{what} {path} is not Python: {error}") from error
+
+
+def _check_encoding(source: bytes, path: Path, what: str) -> None:
+    """See that a file is UTF-8, as all text is read, whatever its first lines declare."""
+    try:
+        source.decode()
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{what} {path} is not in UTF-8: line {line} has the byte 0x{source[error.start]:02x}; "
+            "save it in UTF-8, which needs no coding line"
+        ) from error

@@ -21,7 +21,7 @@ MODEL_DATES = Artifact(
 EXTERNAL = Artifact(
     "external features",
     "features/external_features.json",
-    "functions of the user, their labels, scales and cost",
+    "functions of the user, their labels and scales",
 )
 EXTERNAL_REPORT = Artifact(
     "report of the external features",

@@ -91,7 +91,10 @@ def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
     }
     plain = settings.model_dump(mode="json", exclude=unseen)
     tiles = sorted(settings.list_tile)
-    return {**plain, "list_tile": tiles, **decides(settings), "networks": settings.networks}
+    found = {**plain, "list_tile": tiles, **decides(settings), "networks": settings.networks}
+    if settings.external_features and settings.exogenous:
+        found["header of exogeneous_data"] = exogenous.header(settings.exogenous, tiles)
+    return found
 
 
 def check(job: Job) -> None:
@@ -105,6 +108,34 @@ def check(job: Job) -> None:
     """
     settings: Settings = job.settings
     job.output(EXTERNAL_REPORT).unlink(missing_ok=True)  # an old one would still read well
+    given = tuple(job.every(MODEL_DATES).values())
+    dates = layout.load_dates(given[0]) if given else None
+    report, found = attempt(settings, dates, job.cpus)
+    for sentence in report.counts:
+        log.info("%s", sentence)
+    for sentence in report.warnings:
+        log.warning("%s", sentence)
+    _write(job, found, report)
+
+
+def attempt(
+    settings: Settings, dates: Sequence[date] | None = None, cpus: int = 1
+) -> tuple[Report, Record]:
+    """Try all functions.
+
+    Parameters
+    ----------
+    settings : Settings
+    dates : sequence of date, optional
+        Those of a given model; by default those that the settings give.
+    cpus : int
+        Products read at one time.
+
+    Raises
+    ------
+    InputError
+        A function cannot be used; the text has a line for each problem of each function.
+    """
     digests = {path.name: user_code.digest(path) for path in settings.asked.module}
     candidates, errors = _candidates(settings.asked)
     indexes, refused = _indexes(settings)
@@ -113,26 +144,22 @@ def check(job: Job) -> None:
         grids = {index.tile: index.grid for index in indexes}
         errors += exogenous.problems(settings.exogenous, settings.list_tile, grids)
     input_report.refuse(Report(tuple(errors)), WHERE)
-    wanted = _wanted(job, indexes)
-    window = place.choose(indexes, wanted, job.cpus)
+    window = place.choose(indexes, _wanted(settings, indexes, dates), cpus)
     tried = [trial.attempt(candidate, window) for candidate in candidates]
     report, found = outcome.judge(tried, _run(settings, window, indexes, digests))
-    for sentence in report.counts:
-        log.info("%s", sentence)
-    for sentence in report.warnings:
-        log.warning("%s", sentence)
     input_report.refuse(report, WHERE)
-    _write(job, found, report)
+    return report, found
 
 
 def _candidates(asked: ExternalFeatures) -> tuple[list[Candidate], list[str]]:
     """Find the functions, and say which there are not."""
     found, errors = [], []
+    paths = {path.name: path for path in asked.module}
     for call in asked.calls:
         try:
             function, module = modules.function_of(call.name, asked.module)
             modules.check_parameters(function, call.name, call.parameters)
-            found.append(Candidate(function, call.name, module, call.parameters))
+            found.append(Candidate(function, call.name, module, call.parameters, paths.get(module)))
         except ConfigError as error:
             errors.append(f"external_features.functions: {error}")
     return found, errors
@@ -149,12 +176,12 @@ def _indexes(settings: Settings) -> tuple[list[TileIndex], list[str]]:
     return found, errors
 
 
-def _wanted(job: Job, indexes: Sequence[TileIndex]) -> place.Wanted:
+def _wanted(
+    settings: Settings, indexes: Sequence[TileIndex], given: Sequence[date] | None
+) -> place.Wanted:
     """Say what of the tiles the functions are to see."""
-    settings: Settings = job.settings
     days = sorted({product.day for index in indexes for product in index.products})
-    given = tuple(job.every(MODEL_DATES).values())
-    dates = layout.load_dates(given[0]) if given else layout.date_grid(days, settings)
+    dates = tuple(given or layout.date_grid(days, settings))
     raw_days: tuple[date, ...] | None = None
     if settings.features_from_raw_dates:
         raw_days = dates

@@ -138,7 +138,7 @@ def external_of(path: str | None) -> dict[str, Any] | None:
     """
     if path is None:
         return None
-    record = replace(Record.load(Path(path)), cost={}, pixel_bytes=0)
+    record = replace(Record.load(Path(path)), pixel_bytes=0)
     found: dict[str, Any] = json.loads(json.dumps(record.as_dict()))
     return found
 

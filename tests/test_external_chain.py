@@ -247,3 +247,24 @@ def test_a_function_that_fails_fails_its_task(
     own = [text for path, text in logs.items() if "Traceback" in text]
     assert len(own) == 1
     assert 'in breaks\n    raise ValueError(f"a height of {height.max():g}")' in own[0]
+
+
+def test_a_function_that_fails_at_the_trial_removes_no_earlier_product(
+    forest: Ended, landscape: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = digests(forest.root)
+    module = landscape.with_name("mean.py")
+    module.write_text(
+        "def of_the_window(self):\n"
+        "    nir = self.get_interpolated_Sentinel2_B8()[:, :, :1]\n"
+        "    return nir - nir.mean(), ['less_mean']\n"
+    )
+    section = functions("functions : of_the_window").replace("mine.py", "mean.py") + FOREST
+    section = section.replace("of_the_window", '"of_the_window"')
+    config = with_functions(landscape, "forest_again", section)
+    config.write_text(config.read_text().replace('"forest_again"', '"forest"'))
+    ended = run_debug(config, forest.root)
+    assert ended.status == 2
+    told = "mean.py: external function of_the_window gives no number for any pixel that was seen"
+    assert told in capsys.readouterr().err
+    assert digests(forest.root) == before

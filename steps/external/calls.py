@@ -14,7 +14,7 @@ from ..artifacts import EXTERNAL, user_module
 from ..contract import Job
 from ..features import FeatureReader
 from .data import ExternalData
-from .exogenous import ExogenousReader
+from .exogenous import Exogenous, ExogenousReader
 from .functions import Functions
 from .record import Record
 
@@ -75,9 +75,7 @@ class External:
             window, where = around(window, where, reader.index.grid, padding)
             alone = None
         cube, observed = reader.read(window, dates, alone, len(self.record.series))
-        exogenous = raster.read(window) if raster else None
-        if exogenous and alone is not None:
-            exogenous = exogenous.taken(alone)
+        exogenous = _exogenous(raster, window, alone) if raster else None
         values = self.functions(
             ExternalData(
                 layout=reader.layout,
@@ -90,6 +88,14 @@ class External:
         )
         of_pixels = (..., where) if alone is None else (..., 0, slice(None))
         return Computed(cube[of_pixels], values.series[of_pixels], values.statics[of_pixels])
+
+
+def _exogenous(raster: ExogenousReader, window: GeoBox, alone: np.ndarray | None) -> Exogenous:
+    """Read the raster: of pixels `alone` (y, x) no more than the box around them."""
+    if alone is None:
+        return raster.read(window)
+    box, chosen = around(window, alone, window, (0, 0))
+    return raster.read(box).taken(chosen)
 
 
 def around(

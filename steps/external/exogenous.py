@@ -7,11 +7,9 @@ columns, transformed exactly, one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import Lock
 from types import TracebackType
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -19,9 +17,10 @@ from rasterio.windows import Window
 from ...errors import InputError
 from .. import grid
 from ..kernels import exogenous as kernel
-from .exogenous_files import files_of, labels_of, path_of, problems, wrong_with
+from .exogenous_files import path_of, problems, wrong_with
+from .exogenous_sources import files_of, header, labels_of, open_raster, with_neighbours
 
-__all__ = ["Exogenous", "ExogenousReader", "files_of", "problems"]
+__all__ = ["Exogenous", "ExogenousReader", "files_of", "header", "problems"]
 
 PIECE = 2**22
 """Pixels of a band of the raster that are held at one time."""
@@ -61,14 +60,14 @@ class ExogenousReader:
 
     def __init__(self, pattern: str, tile: str) -> None:
         self.path = path_of(pattern, tile)
-        self._lock = Lock()
 
     def __enter__(self) -> ExogenousReader:
         if wrong := wrong_with(self.path):
             raise InputError("; ".join(wrong))
-        self._raster = rasterio.open(self.path)
-        self._box = grid.geobox_of(self._raster)
-        self.labels = labels_of(self._raster)
+        with with_neighbours():
+            self._raster = open_raster(self.path)
+            self._box = grid.geobox_of(self._raster)
+            self.labels = labels_of(self._raster)
         return self
 
     def __exit__(
@@ -80,7 +79,7 @@ class ExogenousReader:
         self._raster.close()
 
     def read(self, window: GeoBox) -> Exogenous:
-        """Bring the raster to a window of the lattice; threads take turns.
+        """Bring the raster to a window of the lattice; one thread at a time.
 
         Bands as fine as the lattice or coarser are bilinear, finer ones means of what is not
         nodata. On the lattice's own grid pixels are copied.
@@ -93,7 +92,7 @@ class ExogenousReader:
         values = np.full((len(self.labels), *window.shape), np.nan, np.float32)
         depth = max(1, PIXELS // max(window.width, 1))
         try:
-            with self._lock:
+            with with_neighbours():
                 for top in range(0, window.height, depth):
                     rows = slice(top, min(top + depth, window.height))
                     part = grid.crop(window, rows, slice(0, window.width))

@@ -1,51 +1,21 @@
-"""The files of `exogeneous_data`: which they are, and what keeps them from being used."""
+"""What keeps the rasters of `exogeneous_data` from being used."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from .. import grid
+from .exogenous_sources import TILE_MARK, folders, labels_of, opened, path_of
 
-TILE_MARK = "$TILE"
-"""Stands for the name of the tile in `exogeneous_data`."""
+__all__ = ["path_of", "problems", "wrong_with"]
 
-
-def path_of(pattern: str, tile: str) -> Path:
-    """Give the raster of a tile."""
-    return Path(pattern.replace(TILE_MARK, tile))
-
-
-def files_of(pattern: str, tiles: Iterable[str]) -> list[Path]:
-    """Give the rasters of all tiles, each once, and the files that belong to them.
-
-    Such are those that a VRT names, masks, and world files.
-    """
-    found = dict.fromkeys(path_of(pattern, tile) for tile in tiles)
-    for path in list(found):
-        found.update(dict.fromkeys(_belonging_to(path)))
-    return list(found)
-
-
-def _belonging_to(path: Path) -> list[Path]:
-    if not path.is_file():
-        return []
-    try:
-        with _opened(path) as raster:
-            return [Path(name) for name in raster.files]
-    except RasterioError:
-        return []  # `problems` tells
-
-
-def labels_of(raster: rasterio.DatasetReader) -> tuple[str, ...]:
-    """Give the description of each band, `band_<k>` where it has none."""
-    return tuple(text or f"band_{k}" for k, text in enumerate(raster.descriptions, 1))
+FOLDER = "is a folder: convert it to one file, with gdal_translate -of GTiff for instance"
 
 
 def problems(
@@ -70,7 +40,7 @@ def problems(
     for path, own in of_path.items():
         boxes = None if grids is None else {tile: grids[tile] for tile in own}
         found += wrong_with(path, boxes)
-    return found or _unlike(list(of_path))
+    return found or _in_folders(pattern, tiles) or _unlike(list(of_path))
 
 
 def wrong_with(path: Path, grids: Mapping[str, GeoBox] | None = None) -> list[str]:
@@ -78,8 +48,10 @@ def wrong_with(path: Path, grids: Mapping[str, GeoBox] | None = None) -> list[st
     name = f"exogeneous_data: {path}"
     if not path.exists():
         return [f"{name} does not exist: give a raster that GDAL reads"]
+    if path.is_dir():  # its files cannot be told from others, so that changes would not be seen
+        return [f"{name} {FOLDER}"]
     try:
-        with _opened(path) as raster:
+        with opened(path) as raster:
             if wrong := _unusable(raster):
                 return [f"{name} {wrong}"]
             box = grid.geobox_of(raster)
@@ -91,12 +63,6 @@ def wrong_with(path: Path, grids: Mapping[str, GeoBox] | None = None) -> list[st
         for tile, own in (grids or {}).items()
         if not _meets(own, box)
     ]
-
-
-def _opened(path: Path) -> rasterio.DatasetReader:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # told in a sentence of ours
-        return rasterio.open(path)
 
 
 def _unusable(raster: rasterio.DatasetReader) -> str | None:
@@ -132,11 +98,19 @@ def _meets(tile: GeoBox, source: GeoBox) -> bool:
     )
 
 
+def _in_folders(pattern: str, tiles: Iterable[str]) -> list[str]:
+    """List the folders that virtual rasters name."""
+    return [
+        f"exogeneous_data: {name}, which {pattern} names, {FOLDER}"
+        for name in folders(pattern, tiles)
+    ]
+
+
 def _unlike(paths: list[Path]) -> list[str]:
     """List the rasters whose bands are not those of the first one."""
     bands: dict[Path, tuple[str, ...]] = {}
     for path in paths:
-        with rasterio.open(path) as raster:
+        with opened(path) as raster:
             bands[path] = labels_of(raster)
     return [
         f"exogeneous_data: {path} has the bands {', '.join(own)}, {paths[0]} has "

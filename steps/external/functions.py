@@ -18,9 +18,9 @@ from ...errors import TaskError
 from . import modules, results
 from .data import ExternalData
 from .record import SHIPPED, Function, Record
-from .results import days_by_index, refuse_twice, split_labels
+from .results import days_by_index, split_labels
 
-__all__ = ["Functions", "Values", "call", "name_of", "refuse_twice", "split_labels"]
+__all__ = ["Functions", "Values", "call", "name_of", "split_labels"]
 
 WIDTH = 64
 """Pixels without neighbours are called in multiples of so many, the last one repeated: libraries

@@ -6,7 +6,8 @@ no pixel farther away than the padding has a say, and no sum over the window is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +16,7 @@ import numpy as np
 from .data import ExternalData
 
 CLOSE = 1e-5
-"""Difference, relative to the largest value of a label, that is rounding and no dependence."""
+"""Difference, relative to the value itself, that is rounding and no dependence."""
 FARTHEST = 32
 """Pixels of padding up to which one that would do is searched."""
 KEPT = 0.5
@@ -48,7 +49,10 @@ class Around(Protocol):
         """Give what a function gets of some rows and columns."""
 
     def alone(self, where: np.ndarray) -> ExternalData:
-        """Give what a function gets of n pixels, bool (y, x), without neighbours, as (1, n)."""
+        """Give what a function gets of n pixels, bool (y, x), without neighbours.
+
+        They stand in a row; what stands behind them is cut off after the call.
+        """
 
 
 @dataclass(frozen=True)
@@ -78,34 +82,35 @@ def look(values: Values, there: Around, whole: np.ndarray, padding: tuple[int, i
     Verdict
         An error that names a padding that would do, or says that there is none.
     """
-    found = difference(whole, in_parts(values, there, padding))
+    if any(padding):
+        found = difference(whole, in_parts(values, there, padding))
+    else:
+        found = _of_rows(values, there, whole)
     if found > CLOSE:
         return Verdict(error=_way_out(values, there, whole, padding))
-    if not any(padding):
-        found = max(found, _of_single_pixels(values, there, whole))
-        if found > CLOSE:
-            return Verdict(
-                error="gives other values for single pixels, which it gets as arrays (1, n, date) "
-                "where padding is 0: let the value of a pixel follow from that pixel, or set "
-                "padding"
-            )
     if found:
         return Verdict(
-            warning=f"is rounded otherwise where a tile is cut elsewhere (by {found:.1g} of its "
-            "largest value): single pixels may differ with another number_of_chunks"
+            warning="is rounded otherwise where a tile is cut elsewhere (by up to "
+            f"{found:.1g} of a value): single pixels may differ with another number_of_chunks"
         )
     return Verdict()
 
 
 def _way_out(values: Values, there: Around, whole: np.ndarray, padding: tuple[int, int]) -> str:
     """Say which padding would do, or that none would."""
+    if not any(padding) and difference(whole, in_parts(values, there, padding)) <= CLOSE:
+        return (
+            "gives other values for single pixels, which it gets as arrays (1, n, date) where "
+            "padding is 0: let the value of a pixel follow from that pixel, or set padding"
+        )
     depends = "depends on where a tile is cut into windows"
     most = _most(there)
     enough = needed(values, there, whole, min(padding) + 1, most)
     if enough is None:
         return (
             f"{depends}, even with padding {max(most, *padding)}: it is not local, each value "
-            "follows from the whole window, as a mean or an extreme of it does"
+            "follows from the whole window, as a mean or an extreme of it does, or sums in "
+            "float32: sum in float64"
         )
     given = " and ".join(map(str, dict.fromkeys(padding)))
     return f"{depends} with padding {given}; padding {enough} would do"
@@ -186,17 +191,66 @@ def _computed(values: Values, there: Around, part: Span, padding: tuple[int, int
     return values(there.data(*grown))[inside[0], inside[1]]
 
 
-def _of_single_pixels(values: Values, there: Around, whole: np.ndarray) -> float:
-    """Compare some pixels computed alone with the same ones of the window."""
-    chosen = np.zeros(whole.shape[:2], bool)
+def in_rows(values: Values, there: Around, parts: Iterable[Span]) -> np.ndarray:
+    """Compute the window by its parts as a run does without padding: a row of pixels each.
+
+    Returns
+    -------
+    ndarray of float32, (y, x, label)
+    """
+    found = np.empty((*there.shape, 0), np.float32)
+    for part in parts:
+        where = np.zeros(there.shape, bool)
+        where[part] = True
+        row = values(there.alone(where))[0, : int(where.sum())]
+        if not found.size:
+            found = np.empty((*there.shape, row.shape[-1]), np.float32)
+        found[where] = row
+    return found[there.inner]
+
+
+def _of_rows(values: Values, there: Around, whole: np.ndarray) -> float:
+    """Compare the pixels of the window in rows of all, of those of each part, and of a few.
+
+    Infinity where they are not those of the window itself.
+    """
+    down, across = (
+        _halves(span, cut) for span, cut in zip(there.inner, _cuts(there.inner), strict=True)
+    )
+    parts = in_rows(values, there, itertools.product(down, across))
+    rows = in_rows(values, there, [there.inner])
+    if not _alike(whole, rows):
+        return np.inf
+    chosen = np.zeros(rows.shape[:2], bool)
     chosen.flat[::EVERY] = True
     where = np.zeros(there.shape, bool)
     where[there.inner] = chosen
-    return difference(whole[chosen][None], values(there.alone(where)))
+    few = values(there.alone(where))[:, : int(chosen.sum())]
+    return max(difference(rows, parts), difference(rows[chosen][None], few))
+
+
+def _alike(whole: np.ndarray, rows: np.ndarray) -> bool:
+    """Tell whether the window gives what its pixels in a row give, to the rounding of sums.
+
+    Such rounding is no error: a run without padding never calls with the window.
+    """
+    finite = np.isfinite(whole) & np.isfinite(rows)
+    if not np.array_equal(whole[~finite], rows[~finite], equal_nan=True):
+        return False
+    a, b = (np.where(finite, one, np.nan).astype(np.float64) for one in (whole, rows))
+    sizes = np.abs(a)
+    typical = [_median(sizes[..., label]) for label in range(sizes.shape[-1])]
+    return bool((np.abs(a - b) <= CLOSE * (sizes + np.array(typical)))[finite].all())
+
+
+def _median(values: np.ndarray) -> float:
+    """Give the median of what is a number; 0 where nothing is."""
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if there.size else 0.0
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Give the largest difference, relative to the largest value of its label.
+    """Give the largest difference of a value, relative to the value of `one`.
 
     Parameters
     ----------
@@ -206,7 +260,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
     Returns
     -------
     float
-        0 where all bits agree, infinity where a number stands against none.
+        0 where all bits agree, infinity where a number stands against none or against 0.
     """
     if np.array_equal(one, other, equal_nan=True):
         return 0.0
@@ -214,6 +268,6 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
     if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
         return np.inf
     a, b = (np.where(finite, values, 0).astype(np.float64) for values in (one, other))
-    largest = np.abs(a).max(axis=(0, 1))
-    apart = np.abs(a - b).max(axis=(0, 1))
-    return float((apart / np.where(largest > 0, largest, 1)).max())
+    apart = np.abs(a - b)
+    with np.errstate(divide="ignore"):
+        return float(np.divide(apart, np.abs(a), out=np.zeros_like(a), where=apart > 0).max())

@@ -113,7 +113,7 @@ def _check_names(
     if not unknown or (inspect.Parameter.VAR_KEYWORD in kinds and first not in unknown):
         return
     near = get_close_matches(unknown[0], known, n=1)
-    hint = f"; is it {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ConfigError(
         f"function {name} has no parameter {', '.join(map(repr, unknown))}; "
         f"known: {', '.join(known) or 'none'}{hint}"
@@ -142,7 +142,7 @@ def _missing(name: str, files: Sequence[Path]) -> str:
     near = get_close_matches(
         name, [n for names in by_place.values() for n in names], n=NEAR, cutoff=LIKE
     )
-    hint = f"; is it {' or '.join(near)}?" if near else ""
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     told = "; ".join(
         f"functions of {place}: {', '.join(sorted(names)) or 'none'}"
         for place, names in by_place.items()

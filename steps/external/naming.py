@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from ..sensors.sentinel2 import SENTINEL2
 from .record import Function
-from .results import LABEL
+from .results import LABEL, days_by_index
 
 FORM = "Sentinel2_<index>_<YYYYMMDD>"
 SHOWN = 3
@@ -56,8 +57,10 @@ def _lacks(days: Sequence[str], wanted: set[str]) -> str:
     return f"has {named(sorted(set(days) - wanted))}, which are no dates of the features"
 
 
-def clashes(functions: Sequence[tuple[str, Function]], own: Sequence[str]) -> Iterator[str]:
-    """Tell the indices and labels whose name is taken.
+def clashes(
+    functions: Sequence[tuple[str, Function]], own: Sequence[str], dates: Sequence[date]
+) -> Iterator[str]:
+    """Tell the indices and labels that are taken.
 
     Parameters
     ----------
@@ -65,22 +68,39 @@ def clashes(functions: Sequence[tuple[str, Function]], own: Sequence[str]) -> It
         What a message calls each, and what it gives.
     own : sequence of str
         Names of the chain's own bands that stand beside them; none where there are none.
+    dates : sequence of date
+        Dates of the features, of which each of these bands has a value.
     """
     taken = dict.fromkeys(own, "")
+    taken |= {f"{SENTINEL2.name}_{name}_{day:%Y%m%d}": "" for name in own for day in dates}
     for who, function in functions:
-        for name in (*function.series, *function.statics):
-            if name not in taken:
-                taken[name] = who
-            elif taken[name]:
-                yield (
-                    f"{who} gives {name}, as {taken[name]} does: let the parameters, or the name "
-                    "of the function, be part of it"
-                )
-            else:
-                yield (
-                    f"{who} gives {name}, the name of a band or index of the chain's own: choose "
-                    "another one, or concat_mode : False"
-                )
+        for every in _features(function):
+            met = next((name for name in every if name in taken), None)
+            if met is not None:
+                yield _taken(who, met, taken[met])
+            for name in every:
+                taken.setdefault(name, who)
+
+
+def _features(function: Function) -> Iterator[list[str]]:
+    """Give the names of each feature: an index with its labels, or a label alone."""
+    days = days_by_index(function.labels)
+    for index in function.series:
+        yield [index, *(function.labels[place] for place in days[index].values())]
+    for label in function.statics:
+        yield [label]
+
+
+def _taken(who: str, name: str, other: str) -> str:
+    if other:
+        return (
+            f"{who} gives {name}, as {other} does: let the parameters, or the name of the "
+            "function, be part of it"
+        )
+    return (
+        f"{who} gives {name}, the name of a band or index of the chain's own: choose another one, "
+        "or concat_mode : False"
+    )
 
 
 def of_one_tile(

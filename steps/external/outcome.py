@@ -43,14 +43,15 @@ def judge(tried: Sequence[Tried], run: Run) -> tuple[Report, Record]:
         What is known of the functions; of use where the report has no error.
     """
     known = [(one.who, one.function) for one in tried if one.function is not None]
-    errors = [*naming.clashes(known, run.wanted.layout.names if run.concat else ())]
+    own = run.wanted.layout.names if run.concat else ()
+    errors = [*naming.clashes(known, own, run.wanted.dates)]
     errors += [f"{who} {text}" for who, one in known if (text := _of_statics(one, run))]
-    largest = {name: value for one in tried for name, value in one.largest.items()}
+    samples = {name: sample for one in tried for name, sample in one.samples.items()}
     if len(known) == len(tried):
-        errors += scales.unknown(run.scale, largest)
-    found, judged = scales.of(largest, run.scale)
+        errors += scales.unknown(run.scale, samples)
+    found, judged = scales.of(samples, run.scale)
     if run.expected:
-        found, judged = scales.given(largest, run.expected.scales)
+        found, judged = scales.given(samples, run.expected.scales)
     record = Record(
         functions=tuple(function for _, function in known),
         modules=dict(run.digests),

@@ -18,6 +18,7 @@ from ..observed import Observed
 from ..tile import TileIndex
 from .data import ExternalData
 from .exogenous import Exogenous, ExogenousReader
+from .functions import WIDTH
 from .locality import FARTHEST, Span
 
 log = logging.getLogger(__name__)
@@ -73,9 +74,24 @@ class Window:
         return self._data(self.cube, self.observed, self.exogenous).cut(rows, cols)
 
     def alone(self, where: np.ndarray) -> ExternalData:
-        """Give what a function gets of n pixels, bool (y, x), without neighbours, as (1, n)."""
+        """Give what a function gets of n pixels, bool (y, x), without neighbours.
+
+        As in the run, a row of them, the last one repeated up to a multiple of WIDTH.
+        """
+        count = int(where.sum())
         own = self.exogenous.taken(where) if self.exogenous else None
-        return self._data(self.cube[:, :, None, where], self.observed.taken(where), own)
+        data = self._data(self.cube[:, :, None, where], self.observed.taken(where), own)
+        return data.widened(count + -count % WIDTH)
+
+    def beside(self, rows: slice, cols: slice) -> ExternalData:
+        """Give what a function gets of other pixels than those of some rows and columns.
+
+        As many, where as many were read that are not all the same; else half of them.
+        """
+        spans = [_aside(*one) for one in zip((rows, cols), self.shape, strict=True)]
+        if spans == [rows, cols]:
+            spans[0] = slice(rows.start, rows.start + -(-(rows.stop - rows.start) // 2))
+        return self.data(spans[0], spans[1])
 
     def _data(
         self, cube: np.ndarray, observed: Observed, exogenous: Exogenous | None
@@ -88,6 +104,12 @@ class Window:
             raw_days=self.wanted.raw_days,
             exogenous=exogenous,
         )
+
+
+def _aside(span: slice, size: int) -> slice:
+    """Shift a span to the start of what was read, or to its end."""
+    length = span.stop - span.start
+    return slice(0, length) if span.start else slice(size - length, size)
 
 
 def choose(indexes: Sequence[TileIndex], wanted: Wanted, threads: int = 1) -> Window:

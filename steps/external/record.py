@@ -6,7 +6,7 @@ card of a model carries it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,6 @@ class Record:
     """Days of the raw series, those of all tiles (fill_missing_dates); None: of each tile."""
     pixel_bytes: int = 0
     """Memory that the functions take for a pixel, measured, up to the next power of two."""
-    cost: dict[str, Any] = field(default_factory=dict)
-    """What the trial measured of each function; for reading, decides nothing."""
     bands: tuple[str, ...] = ()
     """Bands and indices of the chain's own that the functions can read, in their order."""
 

@@ -45,31 +45,6 @@ def split_labels(
     return series, tuple(one for place, one in enumerate(labels) if place not in along)
 
 
-def refuse_twice(given: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """See that no two functions give a feature of one name.
-
-    Parameters
-    ----------
-    given : sequence of (str, sequence of str)
-        Name of each function with the labels that it gives.
-
-    Raises
-    ------
-    TaskError
-        Two functions, or one with two sets of parameters, give the same label.
-    """
-    owner: dict[str, str] = {}
-    for name, labels in given:
-        for label in labels:
-            if label in owner:
-                both = f"{owner[label]} and {name}" if owner[label] != name else f"{name}, twice,"
-                raise TaskError(
-                    f"external functions: {both} give the label {label}: let the parameters, or "
-                    "the name of the function, be part of it"
-                )
-            owner[label] = name
-
-
 def days_by_index(labels: Sequence[str]) -> dict[str, dict[str, int]]:
     """Give index -> day -> place along the labels, for labels of that form."""
     found: dict[str, dict[str, int]] = {}

@@ -2,31 +2,93 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 
+import numpy as np
+
 from ..input_report import Report
+from .stored import store
 
 LARGEST = 32767
 """Of int16."""
 HEADROOM = 8
-"""Values so many times as large as those of the trial still fit."""
+"""Values so many times as large as nearly all of the trial still fit."""
+TAIL = 0.01
+"""Share of the values at an end that may be far from all others, and count for no scale."""
+BEYOND = 0.001
+"""Share of the values that a scale that is chosen cuts off at most."""
 FINEST = 4
 """Power of ten of the scale of reflectance: none that is chosen is finer."""
-FEW = 10
-"""Steps of the stored values below which there is a warning."""
+FEW = 100
+"""Steps of the stored values, tails left out, below which there is a warning."""
+EXACT = 1e-3
+"""Part of a step that is no loss."""
 
 
-def chosen(largest: float) -> float:
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The values of an index or a label in the trial, those that are numbers."""
+
+    ordered: np.ndarray
+    """float32 (n,), ascending."""
+    high: float
+    """Absolute value that all but TAIL of them do not exceed; 0 where there are none."""
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Sample:
+        """Take the numbers among values of any axes."""
+        found = np.sort(values[np.isfinite(values)].astype(np.float32), axis=None)
+        return cls(found, _ranked(np.sort(np.abs(found)), 1 - TAIL))
+
+    @property
+    def size(self) -> int:
+        """Number of the values."""
+        return len(self.ordered)
+
+    @property
+    def largest(self) -> float:
+        """Largest absolute value; 0 where there is none."""
+        return float(np.abs(self.ordered[[0, -1]]).max()) if self.size else 0.0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Values between which all but the tails lie; the extremes where that is a single one."""
+        low, high = _ranked(self.ordered, TAIL), _ranked(self.ordered, 1 - TAIL)
+        if low == high:
+            return _ranked(self.ordered, 0), _ranked(self.ordered, 1)
+        return low, high
+
+    def beyond(self, scale: float) -> int:
+        """Count the values that a scale cuts off."""
+        return store(self.ordered, scale)[1]
+
+    def exact(self, scale: float) -> bool:
+        """Tell whether all come through as they are, as whole numbers do."""
+        exact = self.ordered.astype(np.float64) * scale
+        return bool((np.abs(exact - np.rint(exact)) < EXACT).all())
+
+
+def _ranked(ordered: np.ndarray, share: float) -> float:
+    """Give the value of a rank: the least one that a share of all does not exceed."""
+    if not len(ordered):
+        return 0.0
+    return float(ordered[max(math.ceil(share * len(ordered)), 1) - 1])
+
+
+def chosen(sample: Sample) -> float:
     """Choose a scale: the finest power of ten up to 10000 that leaves headroom.
 
-    Parameters
-    ----------
-    largest : float
-        Largest absolute value of the trial.
+    The largest values do not count, so that a few that are far from all others do not take its
+    steps from them: nearly all must fit HEADROOM times, and all but BEYOND once.
     """
     power = FINEST
-    while HEADROOM * largest * _ten(power) > LARGEST:
+    while (
+        HEADROOM * sample.high * _ten(power) > LARGEST
+        or sample.beyond(_ten(power)) > BEYOND * sample.size
+    ):
         power -= 1
     return _ten(power)
 
@@ -35,13 +97,15 @@ def _ten(power: int) -> float:
     return float(f"1e{power}")  # 10.0**-3 is another number than 0.001
 
 
-def of(largest: Mapping[str, float], asked: Mapping[str, float]) -> tuple[dict[str, float], Report]:
+def of(
+    samples: Mapping[str, Sample], asked: Mapping[str, float]
+) -> tuple[dict[str, float], Report]:
     """Give the scale of each index and label.
 
     Parameters
     ----------
-    largest : mapping of name to float
-        Largest absolute value of each in the trial.
+    samples : mapping of name to Sample
+        Values of each in the trial.
     asked : mapping of name to float
         `scale` of the settings.
 
@@ -49,32 +113,32 @@ def of(largest: Mapping[str, float], asked: Mapping[str, float]) -> tuple[dict[s
     -------
     scales : dict
     report : Report
-        Scales with which values do not fit into int16, or hardly differ.
+        Scales with which values do not fit into int16, are cut off, or hardly differ.
     """
-    scales = {name: asked.get(name, chosen(value)) for name, value in largest.items()}
+    scales = {name: asked.get(name) or chosen(sample) for name, sample in samples.items()}
     report = Report()
     for name, scale in scales.items():
-        report += _judged(name, largest[name], scale)
+        report += _judged(name, samples[name], scale)
     return scales, report
 
 
 def given(
-    largest: Mapping[str, float], known: Mapping[str, float]
+    samples: Mapping[str, Sample], known: Mapping[str, float]
 ) -> tuple[dict[str, float], Report]:
     """Give the scales of a model that was trained elsewhere; values beyond them are cut off.
 
     Parameters
     ----------
-    largest : mapping of name to float
-        Largest absolute value of each in the trial.
+    samples : mapping of name to Sample
+        Values of each in the trial.
     known : mapping of name to float
         Scales of the model.
     """
-    scales = {name: known.get(name, chosen(value)) for name, value in largest.items()}
-    beyond = [name for name, scale in scales.items() if largest[name] * scale > LARGEST]
+    scales = {name: known.get(name) or chosen(sample) for name, sample in samples.items()}
+    beyond = [name for name, scale in scales.items() if samples[name].beyond(scale)]
     return scales, Report(
         warnings=tuple(
-            f"{name} reaches {largest[name]:g}, the model was trained with values up to "
+            f"{name} reaches {samples[name].largest:g}, the model was trained with values up to "
             f"{LARGEST / scales[name]:g}: larger ones are cut off"
             for name in beyond
         )
@@ -97,19 +161,36 @@ def unknown(asked: Iterable[str], names: Iterable[str]) -> list[str]:
     return found
 
 
-def _judged(name: str, largest: float, scale: float) -> Report:
-    if largest * scale > LARGEST:
+def _judged(name: str, sample: Sample, scale: float) -> Report:
+    """Tell what becomes of values with a scale."""
+    beyond = sample.beyond(scale)
+    if beyond > TAIL * sample.size:
         return Report(
             errors=(
-                f"external_features.scale: {name} reaches {largest:g}, x {scale:g} does not fit "
-                f"into int16 ({LARGEST}): give {chosen(largest):g}, or drop it",
+                f"external_features.scale: {name} reaches {sample.largest:g}, x {scale:g} does not "
+                f"fit into int16 ({LARGEST}): give {chosen(sample):g}, or drop it",
             )
         )
-    if 0 < largest * scale < FEW:
-        return Report(
-            warnings=(
-                f"{name} reaches {largest:.3g} alone: stored x {scale:g}, its values hardly "
-                f'differ; give a larger one, external_features {{ scale : {{ "{name}" : ... }} }}',
-            )
-        )
-    return Report()
+    told = (_cut_off(name, sample, scale, beyond), _coarse(name, sample, scale))
+    return Report(warnings=tuple(text for text in told if text))
+
+
+def _cut_off(name: str, sample: Sample, scale: float, beyond: int) -> str:
+    if not beyond:
+        return ""
+    return (
+        f"{name} reaches {sample.largest:.3g}, far from its other values: stored x {scale:g}, "
+        f"{beyond} of the {sample.size} of the trial are cut off at {LARGEST / scale:g}"
+    )
+
+
+def _coarse(name: str, sample: Sample, scale: float) -> str:
+    low, high = sample.ends
+    steps = (high - low) * scale
+    if not 0 < steps < FEW or sample.exact(scale):
+        return ""
+    return (
+        f"{name} lies from {low:.3g} to {high:.3g}: stored x {scale:g}, that is "
+        f"{max(round(steps), 1)} steps, its values hardly differ; give a larger one, "
+        f'external_features {{ scale : {{ "{name}" : ... }} }}'
+    )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import TaskError
+from ...errors import ConfigError, TaskError
+from ...nn_bank import user_code
 from .. import raw_dates
 from ..input_report import Report
-from . import cost, locality
+from . import cost, locality, modules
 from .data import ExternalData
 from .functions import call
 from .place import Window
 from .record import Function
 from .results import LABEL, split_labels
+from .scales import Sample
 
 HALF = 0.5
 """Share of gaps above which there is a warning."""
@@ -31,11 +34,28 @@ class Candidate:
     module: str
     """Name of its file, SHIPPED for one of ours."""
     parameters: Mapping[str, Any]
+    path: Path | None = None
+    """Its file; None for one of ours."""
 
     @property
     def who(self) -> str:
         """What messages call it."""
         return f"{self.module or 'i2lc'}: external function {self.name}"
+
+    def anew(self) -> Callable:
+        """Give the function of a file that was run anew, which kept nothing from any call.
+
+        Raises
+        ------
+        ConfigError
+            The file does not run a second time, or has no such function then.
+        """
+        if self.path is None:
+            return self.function
+        content = vars(user_code.fresh(self.path, modules.KEY))
+        if not callable(function := content.get(self.name)):
+            raise ConfigError(f"{modules.KEY} {self.path}: run again, it has no {self.name}")
+        return function
 
 
 @dataclass(frozen=True)
@@ -47,8 +67,8 @@ class Tried:
     """What is wrong with it, and what is to be told."""
     function: Function | None = None
     """What it gives; None where it gives nothing that can be used."""
-    largest: Mapping[str, float] = field(default_factory=dict)
-    """Index or label -> largest absolute value in the window."""
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+    """Index or label -> its values in the window."""
     cost: cost.Cost | None = None
 
 
@@ -61,7 +81,7 @@ class _Given:
     labels: tuple[str, ...]
     cost: cost.Cost
     again: bool
-    """The second call gave the same."""
+    """The same came from a file that was run anew and had seen other pixels before."""
 
 
 def attempt(candidate: Candidate, window: Window) -> Tried:
@@ -80,6 +100,8 @@ def attempt(candidate: Candidate, window: Window) -> Tried:
             report += _agreement(candidate, window, given)
     except TaskError as error:
         return Tried(candidate.who, Report(errors=(_placed(candidate, error),)))
+    except ConfigError as error:
+        return Tried(candidate.who, Report(errors=(f"{candidate.who} cannot run again: {error}",)))
     series, statics = split_labels(given.labels, window.wanted.dates)
     known = Function(
         candidate.name,
@@ -94,8 +116,10 @@ def attempt(candidate: Candidate, window: Window) -> Tried:
         tuple(f"{candidate.who} {text}" for text in report.warnings),
         (f"{candidate.who}: {'; '.join([_counted(known), *report.counts, str(given.cost)])}",),
     )
-    largest = {name: _largest(given, names) for name, names in _labels_of(known).items()}
-    return Tried(candidate.who, told, known, largest, given.cost)
+    samples = {
+        name: Sample.of(given.values[..., places]) for name, places in _labels_of(known).items()
+    }
+    return Tried(candidate.who, told, known, samples, given.cost)
 
 
 def _placed(candidate: Candidate, error: TaskError) -> str:
@@ -106,7 +130,7 @@ def _placed(candidate: Candidate, error: TaskError) -> str:
 
 
 def _called(candidate: Candidate, window: Window) -> _Given:
-    """Call a function twice on the window with its padding."""
+    """Call a function on the window with its padding; then anew, other pixels before it."""
     spans, inner = [], []
     for span, more, size in zip(window.inner, window.wanted.padding, window.shape, strict=True):
         start = max(span.start - more, 0)
@@ -114,11 +138,13 @@ def _called(candidate: Candidate, window: Window) -> _Given:
         inner.append(slice(span.start - start, span.stop - start))
     data = window.data(spans[0], spans[1])
 
-    def once() -> tuple[np.ndarray, tuple[str, ...]]:
-        return call(candidate.function, data, candidate.parameters)
+    def once(function: Callable) -> tuple[np.ndarray, tuple[str, ...]]:
+        return call(function, data, candidate.parameters)
 
-    (values, labels), seconds = cost.timed(once)
-    (other, others), peak = cost.traced(once)
+    (values, labels), seconds = cost.timed(lambda: once(candidate.function))
+    again = candidate.anew()
+    call(again, window.beside(spans[0], spans[1]), candidate.parameters)
+    (other, others), peak = cost.traced(lambda: once(again))
     same = labels == others and np.array_equal(values, other, equal_nan=True)
     spent = cost.Cost(values.shape[0] * values.shape[1], seconds, peak, values.nbytes)
     return _Given(values[inner[0], inner[1]], labels, spent, same)
@@ -134,8 +160,10 @@ def _agreement(candidate: Candidate, window: Window, given: _Given) -> Report:
             )
         )
 
+    again = candidate.anew()
+
     def values(data: ExternalData) -> np.ndarray:
-        array, labels = call(candidate.function, data, candidate.parameters)
+        array, labels = call(again, data, candidate.parameters)
         if labels != given.labels:
             raise TaskError(
                 f"external function {candidate.name} gives other labels for a part of the window: "
@@ -182,7 +210,8 @@ def _counted(function: Function) -> str:
     if function.series:
         parts.append(f"for every date {', '.join(function.series)}")
     if function.statics:
-        parts.append(f"labels {len(function.statics)}")
+        count = len(function.statics)
+        parts.append(f"{count} label{'s' if count > 1 else ''}")
     return " and ".join(parts)
 
 
@@ -193,8 +222,3 @@ def _labels_of(function: Function) -> dict[str, list[int]]:
         match = LABEL.fullmatch(label)
         found[label if label in function.statics or not match else match["index"]].append(place)
     return found
-
-
-def _largest(given: _Given, places: list[int]) -> float:
-    values = np.abs(given.values[..., places])
-    return float(values.max(where=np.isfinite(values), initial=0))

@@ -48,6 +48,38 @@ def test_a_text_runs_once_and_a_changed_one_anew(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["mine.py"]  # no __pycache__
 
 
+def test_a_file_that_is_run_anew_keeps_nothing(tmp_path):
+    path = written(tmp_path, COUNTING + "kept = []\ndef keep():\n    kept.append(number)\n")
+    loaded = user_code.load(path, "module")
+    loaded.keep()
+    first, second = (user_code.fresh(path, "module") for _ in range(2))
+    second.keep()
+    assert (loaded.kept, first.kept, second.kept) == ([1], [], [3])
+    assert user_code.load(path, "module") is loaded
+    assert sys.modules[second.__name__] is second  # where pickle and dataclasses look
+    assert len({one.__name__ for one in (loaded, first, second)}) == 3
+    path.write_text("import sys\nassert sys.loads < 3, 'no more'\n")
+    refused(
+        lambda: user_code.fresh(path, "module"),
+        f"module {path} fails when imported: AssertionError: no more",
+    )
+
+
+@pytest.mark.parametrize("run", [user_code.load, user_code.fresh])
+def test_a_file_of_another_encoding_is_refused_though_python_runs_it(tmp_path, run):
+    path = tmp_path / "mine.py"
+    text = "# coding: latin-1\nname = 'été'\n"
+    path.write_bytes(text.encode("latin-1"))
+    refused(
+        lambda: run(path, "module"),
+        f"module {path} is not in UTF-8: line 2 has the byte 0xe9; save it in UTF-8, which needs "
+        "no coding line",
+    )
+    for encoding in ("utf-8", "utf-8-sig"):
+        path.write_bytes(text.replace("latin-1", "utf-8").encode(encoding))
+        assert run(path, "module").name == "été"
+
+
 def test_files_of_one_name_and_text_do_not_meet(tmp_path):
     one, other = (written(tmp_path / name, COUNTING) for name in ("one", "other"))
     assert user_code.load(one, "module") is not user_code.load(other, "module")

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import shutil
+import sys
 import tracemalloc
 from datetime import date, timedelta
 
@@ -122,6 +123,8 @@ def f(self):
     return self.get_interpolated_Sentinel2_B8().mean(axis=2, keepdims=True), ["mean"]
 """
 WHO = "my.py: external function f"
+RARE = "np.rint(nir * 10000) % 997 == 3"
+"""One value of B8 in a thousand."""
 
 
 # --- what is right --------------------------------------------------------------------------
@@ -137,7 +140,7 @@ def test_the_function_of_iota2s_page_is_taken_as_printed(trial):
     days = [label.rpartition("_")[2] for label in function.labels]
     assert days == sorted(set(days))
     assert len(days) > 6
-    assert record.scales == {"soi": 1000.0}
+    assert record.scales == {"soi": 10000.0}
     assert (record.concat, record.padding) == (True, (0, 0))
     assert (record.exogenous, record.raw_days) == (None, None)
     copy = trial.out / "model/external_features/my.py"
@@ -161,7 +164,7 @@ def test_nothing_of_the_record_changes_when_it_is_made_again(trial):
     before = (trial.out / EXTERNAL.pattern).read_bytes()
     trial.run()
     assert (trial.out / EXTERNAL.pattern).read_bytes() == before
-    assert json.loads(before)["cost"] == {}  # seconds would differ
+    assert "cost" not in json.loads(before)  # seconds would differ
 
 
 def test_shipped_functions_need_no_file(trial):
@@ -191,7 +194,7 @@ def test_parameters_reach_the_function_and_stand_in_the_record(trial):
 def test_labels_of_any_form_for_scikit_and_for_the_features_map_alone(trial):
     assert trial.run(text=STATIC, **USE).statics == ("mean",)
     assert trial.run(builders_class_name=["I2FeaturesMap"]).statics == ("mean",)
-    assert "labels 1; no value" in trial.report
+    assert ": 1 label; no value" in trial.report
 
 
 def test_padding_as_iota2_gives_it(trial):
@@ -296,10 +299,96 @@ def f(self):
         (4e8, 1e-5),
     ],
 )
-def test_the_scale_leaves_room_for_eight_times_the_largest_value(largest, scale):
-    assert scales.chosen(largest) == scale
+def test_the_scale_leaves_room_for_eight_times_the_values(largest, scale):
+    for few in ([largest], [-largest, 0.0, np.nan, np.inf]):
+        assert scales.chosen(sample(few)) == scale
     assert 8 * largest * scale <= 32767
     assert scale == 10000 or 8 * largest * scale * 10 > 32767
+
+
+def sample(values):
+    return scales.Sample.of(np.array(values, np.float32))
+
+
+def test_a_spike_takes_no_steps_from_the_other_values():
+    values = np.linspace(-0.4, 0.4, 10_000, dtype=np.float32)
+    values[[17, 4000]] = 1e7, -3e38
+    spiked = sample(np.random.default_rng(0).permutation(values).reshape(100, 100))
+    assert (spiked.size, spiked.largest) == (10_000, float(np.float32(3e38)))
+    assert spiked.ends == (pytest.approx(-0.392, abs=2e-4), pytest.approx(0.392, abs=2e-4))
+    found, report = scales.of({"x": spiked}, {})
+    assert found == {"x": 10000.0}
+    assert report.errors == ()
+    assert report.warnings == (
+        "x reaches 3e+38, far from its other values: stored x 10000, 2 of the 10000 of the trial "
+        "are cut off at 3.2767",
+    )
+
+
+def test_a_long_tail_leaves_steps_to_the_median():
+    """A ratio of two bands: the largest by far, its median 2.9."""
+    draws = np.random.default_rng(3)
+    ratio = 2.9 * np.exp(draws.normal(0, 0.8, 100_000)).astype(np.float32)
+    ratio[::2000] *= 100
+    tailed = sample(ratio)
+    assert 8 * tailed.largest * 10 > 32767
+    found, report = scales.of({"ratio": tailed}, {})
+    assert found == {"ratio": 100.0}
+    cut = int((np.rint(ratio.astype(np.float64) * 100) > 32767).sum())
+    assert 10 < cut <= 100
+    assert report.warnings == (
+        f"ratio reaches {tailed.largest:.3g}, far from its other values: stored x 100, {cut} of "
+        "the 100000 of the trial are cut off at 327.67",
+    )
+
+
+@pytest.mark.parametrize(("beyond", "scale"), [(10, 10000.0), (11, 1000.0), (100, 1000.0)])
+def test_a_scale_cuts_off_one_value_in_a_thousand_at_most(beyond, scale):
+    """Rare values that are no rounding errors: a count that is 0 nearly everywhere."""
+    rare = np.zeros(10_000)
+    rare[:beyond] = 5
+    assert scales.chosen(sample(rare)) == scale
+
+
+def test_a_scale_of_the_settings_may_cut_off_one_value_in_a_hundred():
+    values = np.linspace(0, 1, 1001)[:-1]
+    found, report = scales.of({"x": sample(values)}, {"x": 33_000.0})
+    assert found == {"x": 33_000.0}
+    assert report.errors == ()
+    assert report.warnings == (
+        "x reaches 0.999, far from its other values: stored x 33000, 7 of the 1000 of the trial "
+        "are cut off at 0.992939",
+    )
+    _, report = scales.of({"x": sample(values)}, {"x": 34_000.0})
+    assert report.errors == (
+        "external_features.scale: x reaches 0.999, x 34000 does not fit into int16 (32767): give "
+        "1000, or drop it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "steps"),
+    [
+        (np.linspace(900, 905, 500), 5),  # eight times 900 fits with 1
+        (np.r_[np.zeros(999), 4.4e-4], 4),  # the tails are all there is
+        (np.linspace(0, 0.0101, 500), 99),
+        (np.linspace(0, 0.0103, 500), None),
+        (np.arange(900, 950), None),  # whole numbers come through as they are
+        (np.full(50, 2e-4), None),
+        ([], None),
+    ],
+)
+def test_values_that_a_scale_hardly_tells_apart(values, steps):
+    found, report = scales.of({"x": sample(values)}, {})
+    assert report.errors == ()
+    if steps is None:
+        assert report.warnings == ()
+        return
+    low, high = sample(values).ends
+    assert report.warnings == (
+        f"x lies from {low:.3g} to {high:.3g}: stored x {found['x']:g}, that is {steps} steps, its "
+        'values hardly differ; give a larger one, external_features { scale : { "x" : ... } }',
+    )
 
 
 def test_a_scale_of_the_settings_counts(trial):
@@ -324,12 +413,15 @@ def test_a_scale_of_a_name_that_no_function_gives(trial):
     )
 
 
-def test_values_that_a_scale_hardly_tells_apart(trial):
-    trial.run(text=of_dates("nir / nir * 2e-4"))
-    assert (
-        "warnings:\n- x reaches 0.0002 alone: stored x 10000, its values hardly differ; give a "
-        'larger one, external_features { scale : { "x" : ... } }\n'
-    ) in trial.report
+def test_warnings_of_scales_stand_in_the_report(trial):
+    text = of_dates(f"np.where({RARE}, 1e9, nir * 1e-2)")
+    trial.run(text=text, section={"scale": {"x": 1000}})
+    assert re.search(
+        r"warnings:\n- x reaches 1e\+09, far from its other values: stored x 1000, \d+ of the \d+ "
+        r"of the trial are cut off at 32\.767\n"
+        r"- x lies from 0\.\d+ to 0\.\d+: stored x 1000, that is \d steps, ",
+        trial.report,
+    )
 
 
 # --- what is wrong with a function ----------------------------------------------------------
@@ -393,23 +485,120 @@ def test_values_that_change_from_call_to_call(trial):
     )
 
 
+KEEPING = {
+    "the_mean_of_the_first_call": of_dates("nir - kept(nir)")
+    + """
+MEAN = None
+def kept(nir):
+    global MEAN
+    if MEAN is None:
+        MEAN = np.nanmean(nir)
+    return MEAN
+""",
+    "the_time_of_the_import": "import time\nK = np.float32(time.time_ns() % 999983)\n"
+    + of_dates("nir + K"),
+    "an_attribute": of_dates("nir - f.__dict__.setdefault('mean', np.nanmean(nir))"),
+    "a_default": of_dates("nir * sizes[0]").replace(
+        "(self):", "(self, sizes=[]):\n    sizes.append(self.shape[0])"
+    ),
+    "a_count": "import itertools\nCALLS = itertools.count()\n" + of_dates("nir + next(CALLS)"),
+}
+
+
+@pytest.mark.parametrize("text", KEEPING.values(), ids=KEEPING)
+def test_what_a_module_keeps_from_a_call_or_from_its_import(trial, text):
+    (line,) = trial.refused(text=text)
+    assert line.startswith(f"{WHO} gives other values the second time: ")
+
+
+@pytest.fixture
+def roomy(trial, monkeypatch):
+    """A window of 16 pixels amid its neighbours."""
+    monkeypatch.setattr(place, "SIDE", 16)
+    return trial
+
+
+def test_what_a_module_keeps_for_windows_of_a_size(roomy):
+    """Here as many other pixels are there as the window has."""
+    text = "KEPT = {}\n" + of_dates("KEPT.setdefault(nir.shape, nir)")
+    (line,) = roomy.refused(text=text)
+    assert line.startswith(f"{WHO} gives other values the second time: ")
+
+
+def test_what_a_module_keeps_that_changes_nothing_is_right(roomy):
+    text = "TABLE = {}\n" + of_dates("nir * TABLE.setdefault(len(days), np.float32(2))")
+    assert roomy.run(text=text).series == ("x",)
+
+
+def test_parts_are_computed_by_a_module_that_was_run_anew(trial, monkeypatch):
+    """Without the call on other pixels, the cut still shows what a module keeps."""
+    monkeypatch.setattr(place.Window, "beside", place.Window.data)
+    (line,) = trial.refused(text=KEEPING["the_mean_of_the_first_call"])
+    assert line.startswith(f"{WHO} depends on where a tile is cut into windows")
+
+
+def test_a_file_that_runs_once_alone(trial):
+    text = "import sys\nassert not hasattr(sys, 'once_alone'), 'twice'\nsys.once_alone = 1\n"
+    try:
+        (line,) = trial.refused(text=text + of_dates("nir"))
+    finally:
+        del sys.once_alone
+    path = trial.folder / "my.py"
+    assert line == (
+        f"{WHO} cannot run again: external_features.module {path} fails when imported: "
+        "AssertionError: twice"
+    )
+
+
+def test_a_function_that_is_there_once_alone(trial):
+    text = "import sys\nif not hasattr(sys, 'once_alone'):\n    sys.once_alone = 1\n    g = f\n"
+    try:
+        (line,) = trial.refused("g", of_dates("nir") + text)
+    finally:
+        del sys.once_alone
+    path = trial.folder / "my.py"
+    assert line == (
+        "my.py: external function g cannot run again: external_features.module "
+        f"{path}: run again, it has no g"
+    )
+
+
+def test_a_spike_hides_no_function_that_is_not_local(trial):
+    text = of_dates(f"np.where({RARE}, 1e9, nir - np.nanmean(nir))")
+    (line,) = trial.refused(text=text)
+    assert line.startswith(f"{WHO} depends on where a tile is cut into windows, even with")
+
+
 def test_a_function_that_is_not_local(trial):
     (line,) = trial.refused(text=of_dates("nir - np.nanmean(nir, axis=(0, 1))"))
     assert line == (
         f"{WHO} depends on where a tile is cut into windows, even with padding 32: it is not "
-        "local, each value follows from the whole window, as a mean or an extreme of it does"
+        "local, each value follows from the whole window, as a mean or an extreme of it does, or "
+        "sums in float32: sum in float64"
     )
 
 
 def test_rounding_that_follows_from_the_cut_is_a_warning(trial):
-    text = of_dates("nir * np.float32(1 + 1e-7 * (nir.shape[0] % 7))")
+    text = of_dates("nir * np.float32(1 + 1e-7 * (nir.shape[1] // 64 % 7))")
     assert trial.run(text=text).series == ("x",)
     assert re.search(
         rf"warnings:\n- {WHO} is rounded otherwise where a tile is cut elsewhere "
-        r"\(by \de-07 of its largest value\): single pixels may differ with another "
+        r"\(by up to \de-07 of a value\): single pixels may differ with another "
         r"number_of_chunks\n",
         trial.report,
     )
+
+
+def test_a_weighted_sum_in_float32_that_crosses_0_is_right(trial):
+    """A library sums a few pixels another way than many, so they are called in multiples."""
+    text = """
+def f(self):
+    nir = self.get_interpolated_Sentinel2_B8()
+    weights = np.cos(np.arange(nir.shape[2])).astype(np.float32)
+    return (nir @ (weights - weights.mean()))[..., None], ["wave"]
+"""
+    trial.run(text=text, temporal_resolution=7, **USE)
+    assert "warnings" not in trial.report
 
 
 def test_a_function_of_neighbours_fails_for_single_pixels(trial):
@@ -491,6 +680,43 @@ def test_the_name_of_another_function(trial):
         f"my.py: external function g gives x, as {WHO} does: let the parameters, or the name of "
         "the function, be part of it"
     )
+
+
+LABEL_OF = """
+def h(self):
+    return self.get_interpolated_Sentinel2_B8()[..., :1], ["{label}"]
+"""
+
+
+def test_a_label_of_a_band_of_the_chain(trial):
+    trial.write(of_dates("nir"))
+    label = f"Sentinel2_B8_{trial_days(trial)[2]:%Y%m%d}"
+    (line,) = trial.refused("h", LABEL_OF.format(label=label), **USE)
+    assert line == (
+        f"my.py: external function h gives {label}, the name of a band or index of the chain's "
+        "own: choose another one, or concat_mode : False"
+    )
+    assert trial.run("h", section={"concat_mode": False}, **USE).statics == (label,)
+    for other in ("Sentinel2_B8_20300101", "Sentinel2_B5_20180123"):
+        assert trial.run("h", LABEL_OF.format(label=other), **USE).statics == (other,)
+
+
+def test_a_label_of_an_index_of_another_function(trial):
+    """Whichever is called first; so does a name that is the index's own."""
+    own = of_dates("nir", "q")
+    trial.write(own)
+    day = f"{trial_days(trial)[2]:%Y%m%d}"
+    for label, met in ((f"Sentinel2_q_{day}", f"Sentinel2_q_{day}"), ("q", "q")):
+        text = own + LABEL_OF.format(label=label)
+        for functions in ("f h", "h f"):
+            (line,) = trial.refused(functions, text, **USE)
+            first, last = functions.split()
+            assert line == (
+                f"my.py: external function {last} gives {met}, as my.py: external function {first} "
+                "does: let the parameters, or the name of the function, be part of it"
+            )
+    record = trial.run("f h", own + LABEL_OF.format(label="Sentinel2_q_20300101"), **USE)
+    assert (record.series, record.statics) == (("q",), ("Sentinel2_q_20300101",))
 
 
 def test_all_problems_of_all_functions_are_told_at_once(trial):
@@ -727,3 +953,25 @@ def test_files_products_and_rasters_are_sources(trial):
     assert len(found) == 1 + 8 * (10 + 3)
     none = Settings.model_validate({"list_tile": TILE, "s2_path": trial.land})
     assert list(check_external.STEP.sources(none, Unit())) == []
+
+
+def test_what_is_noted_beside_the_raster_is_a_fact(trial):
+    """But for statistics, which programs that show a raster write unasked."""
+    trial.write(of_dates("nir"))
+    raster = trial.folder / "slope.tif"
+    shutil.copyfile(sorted((trial.land / TILE).glob("*/*_FRE_B2.tif"))[0], raster)
+    settings = trial.settings("f", section={"exogeneous_data": str(raster)})
+    notes = raster.with_name("slope.tif.aux.xml")
+    facts = [check_external.STEP.uses(settings, Unit())]
+    for text in (
+        '<Metadata><MDI key="STATISTICS_MEAN">1</MDI></Metadata>',
+        "<NoDataValue>7</NoDataValue>",
+    ):
+        band = f'<PAMRasterBand band="1">{text}</PAMRasterBand>'
+        notes.write_text(f"<PAMDataset>{band}</PAMDataset>")
+        facts.append(check_external.STEP.uses(settings, Unit()))
+        assert notes not in set(check_external.STEP.sources(settings, Unit()))
+    assert facts[0] == facts[1]
+    assert [key for key in facts[0] if facts[0][key] != facts[2][key]] == [
+        "header of exogeneous_data"
+    ]

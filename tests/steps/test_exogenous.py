@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from i2lc.chain.placement import environment
 from i2lc.errors import InputError
+from i2lc.scheduler.needs import Need
 from i2lc.steps import grid
-from i2lc.steps.external import exogenous, exogenous_files
+from i2lc.steps.external import calls, exogenous, exogenous_files
 from i2lc.steps.external.exogenous import Exogenous, ExogenousReader
 
 TILE = "T31TCJ"
@@ -48,6 +51,12 @@ def write(path, values, size=10, corner=CORNER, crs="EPSG:32631", nodata=NODATA,
         for k, text in enumerate(descriptions, 1):
             raster.set_band_description(k, text)
     return path
+
+
+def masked(path, seen):
+    """Write a mask beside a raster."""
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as raster:
+        raster.write_mask(seen)
 
 
 def read(path, box):
@@ -149,11 +158,10 @@ def test_what_is_no_number_is_a_hole_without_a_nodata_value(tmp_path, bad):
 
 def test_a_mask_beside_the_values_counts(tmp_path):
     path = write(tmp_path / "a.tif", np.full((3, 3), 7, np.uint8), nodata=None)
-    mask = np.full((3, 3), 255, np.uint8)
-    mask[2, 1] = 0
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as raster:
-        raster.write_mask(mask)
-    expected = np.where(mask == 0, np.nan, 7)
+    seen = np.ones((3, 3), bool)
+    seen[2, 1] = False
+    masked(path, seen)
+    expected = np.where(seen, 7, np.nan)
     np.testing.assert_array_equal(read(path, window(3, 3)).values[0], expected)
     assert exogenous.files_of(str(path), [TILE]) == [path, tmp_path / "a.tif.msk"]
 
@@ -287,6 +295,43 @@ def test_the_files_of_a_vrt_count_too(tmp_path):
     assert exogenous.files_of(str(broken), [TILE]) == [broken]
 
 
+def vrt_of(path, name):
+    """Write a virtual raster of a name, relative to it."""
+    path.write_text(VRT.replace("a.tif", name))
+    return path
+
+
+def test_the_files_of_a_vrt_in_a_vrt_count_too(tmp_path):
+    """And what belongs to them, such as a mask."""
+    (tmp_path / "deep").mkdir()
+    path = write(tmp_path / "deep" / "a.tif", np.ones((4, 4), np.float32))
+    masked(path, np.eye(4) == 0)
+    inner = vrt_of(tmp_path / "deep" / "in.vrt", "a.tif")
+    outer = vrt_of(tmp_path / "out.vrt", "deep/in.vrt")
+    found = exogenous.files_of(str(outer), [TILE])
+    assert found == [outer, inner, path, tmp_path / "deep" / "a.tif.msk"]
+    assert (read(outer, window(4, 4)).values == 1).all()
+
+
+def test_a_vrt_that_names_itself_ends(tmp_path):
+    """By a path that grows each time."""
+    (tmp_path / "deep").mkdir()
+    vrt = vrt_of(tmp_path / "a.vrt", "deep/../a.vrt")
+    assert exogenous.files_of(str(vrt), [TILE]) == [vrt]
+
+
+def test_an_archive_counts_where_a_vrt_reads_in_it(tmp_path):
+    path = write(tmp_path / "a.tif", np.ones((4, 4), np.float32))
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(path, "a.tif")
+    path.unlink()
+    vrt = vrt_of(tmp_path / "all.vrt", f"/vsizip/{archive}/a.tif")
+    vrt.write_text(vrt.read_text().replace('relativeToVRT="1"', 'relativeToVRT="0"'))
+    assert exogenous.files_of(str(vrt), [TILE]) == [vrt, archive]
+    assert (read(vrt, window(4, 4)).values == 1).all()
+
+
 def missing(path):
     return path
 
@@ -334,6 +379,27 @@ def test_what_cannot_be_used_is_told(tmp_path, make):
     with pytest.raises(InputError) as told, ExogenousReader(str(path), TILE):
         pass
     assert str(told.value) == expected
+
+
+def test_a_folder_is_told(tmp_path):
+    """As a grid of ESRI's or Zarr's is one, by itself or in a virtual raster."""
+    folder = tmp_path / "store.zarr"
+    profile = {"driver": "Zarr", "count": 1, "height": 4, "width": 4, "dtype": "float32"}
+    place = {"crs": "EPSG:32631", "transform": window().transform}
+    with rasterio.open(folder, "w", **profile, **place) as raster:
+        raster.write(np.ones((1, 4, 4), np.float32))
+    way_out = "is a folder: convert it to one file, with gdal_translate -of GTiff for instance"
+    assert exogenous.problems(str(folder), [TILE]) == [f"exogeneous_data: {folder} {way_out}"]
+    with pytest.raises(InputError, match="is a folder"), ExogenousReader(str(folder), TILE):
+        pass
+    vrt = vrt_of(tmp_path / "all.vrt", "store.zarr")
+    told = f"exogeneous_data: {folder}, which {vrt} names, {way_out}"
+    assert exogenous.problems(str(vrt), [TILE]) == [told]
+    part = f'ZARR:"{folder}":/store'
+    vrt = vrt_of(tmp_path / "part.vrt", part.replace('"', "&quot;"))
+    vrt.write_text(vrt.read_text().replace('relativeToVRT="1"', 'relativeToVRT="0"'))
+    told = f"exogeneous_data: {part}, which {vrt} names, {way_out}"
+    assert exogenous.problems(str(vrt), [TILE]) == [told]
 
 
 def test_a_raster_beside_a_tile_is_told(tmp_path):
@@ -402,10 +468,197 @@ def test_a_crs_that_differs_by_an_offset_moves_nothing(tmp_path):
     np.testing.assert_array_equal(read(path, window()).values[0], expected)
 
 
-def test_threads_may_share_a_reader(tmp_path):
-    path = write(tmp_path / "a.tif", rough((40, 50)))
-    boxes = [grid.crop(window(), slice(k, k + 8), slice(0, 50)) for k in range(32)]
-    expected = read(path, window()).values
-    with ExogenousReader(str(path), TILE) as reader, ThreadPoolExecutor(4) as pool:
-        for k, found in enumerate(pool.map(reader.read, boxes)):
-            np.testing.assert_array_equal(found.values, expected[:, k : k + 8])
+# --- what stands beside a raster --------------------------------------------------------------
+
+NOTES = """<PAMDataset><PAMRasterBand band="1"><Description>{label}</Description>
+<NoDataValue>{nodata}</NoDataValue></PAMRasterBand></PAMDataset>"""
+
+STATISTICS = """<PAMDataset><PAMRasterBand band="1"><Description>slope</Description>
+<Metadata><MDI key="STATISTICS_MEAN">0.25</MDI></Metadata></PAMRasterBand></PAMDataset>"""
+"""As `gdalinfo -stats` writes them; it repeats what the raster itself says."""
+
+
+def note(path, label="soil", nodata=7):
+    """Write what other programs note beside a raster."""
+    path.with_name(f"{path.name}.aux.xml").write_text(NOTES.format(label=label, nodata=nodata))
+    return path
+
+
+def tile(path):
+    """Write one raster of 4 × 4 pixels: 0 to 15."""
+    return write(path, np.arange(16, dtype=np.uint8).reshape(4, 4), nodata=None)
+
+
+@pytest.fixture
+def in_a_task(monkeypatch):
+    """The variables that tasks run with, which keep GDAL from looking beside products."""
+    for name, value in environment(Need(1, 2**30)).items():
+        if name.startswith("GDAL_"):
+            monkeypatch.setenv(name, value)
+
+
+def bare(path):
+    """Read as a task reads products."""
+    with rasterio.open(path) as raster:
+        return raster.read(1, masked=True), raster.descriptions
+
+
+def run(function, thread):
+    """Call a function, in a thread of its own where it is asked for."""
+    if not thread:
+        return function()
+    found = []
+    worker = threading.Thread(target=lambda: found.append(function()))
+    worker.start()
+    worker.join()
+    return found[0]
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_a_task_finds_the_mask_beside_a_raster(tmp_path, in_a_task, thread):
+    path = tile(tmp_path / "a.tif")
+    seen = np.eye(4) == 0
+    masked(path, seen)
+    assert not np.ma.is_masked(bare(path)[0]), "the case shows nothing"
+    found = run(lambda: read(path, window(4, 4)).values[0], thread)
+    expected = np.where(seen, np.arange(16).reshape(4, 4), np.nan)
+    np.testing.assert_array_equal(found, expected)
+    assert exogenous.files_of(str(path), [TILE]) == [path, tmp_path / "a.tif.msk"]
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_a_task_finds_what_is_noted_beside_a_raster(tmp_path, in_a_task, thread):
+    path = note(tile(tmp_path / "a.tif"))
+    assert bare(path)[1] == (None,), "the case shows nothing"
+    found = run(lambda: read(path, window(4, 4)), thread)
+    assert found.labels == ("soil",)
+    assert np.argwhere(np.isnan(found.values[0])).tolist() == [[1, 3]]
+
+
+@pytest.mark.parametrize("inner", ["in.vrt", "a.tif"])
+def test_a_task_finds_the_mask_of_what_a_vrt_names(tmp_path, in_a_task, inner):
+    path = tile(tmp_path / "a.tif")
+    masked(path, np.eye(4) == 0)
+    uses_mask = VRT.replace("SimpleSource", "ComplexSource").replace(
+        "</SourceBand>", "</SourceBand><UseMaskBand>true</UseMaskBand>"
+    )
+    uses_mask = uses_mask.replace('band="1">', 'band="1"><NoDataValue>-1</NoDataValue>')
+    vrt = tmp_path / "in.vrt"
+    vrt.write_text(uses_mask)
+    if inner == "in.vrt":
+        vrt = tmp_path / "out.vrt"
+        vrt.write_text(uses_mask.replace("a.tif", inner))
+    found = read(vrt, window(4, 4)).values[0]
+    np.testing.assert_array_equal(np.isnan(found), np.eye(4) == 1)
+
+
+def test_the_check_in_a_task_sees_noted_bands(tmp_path, in_a_task):
+    first = note(tile(tmp_path / "T31TCJ.tif"), "slope")
+    second = note(tile(tmp_path / "T31TDJ.tif"), "aspect")
+    assert exogenous.problems(str(tmp_path / "$TILE.tif"), ["T31TCJ", "T31TDJ"]) == [
+        f"exogeneous_data: {second} has the bands aspect, {first} has slope: rasters of all "
+        "tiles need the same bands"
+    ]
+
+
+def test_products_are_read_as_before_a_raster_was(tmp_path, in_a_task):
+    path = note(tile(tmp_path / "a.tif"))
+    with ExogenousReader(str(path), TILE) as reader:
+        reader.read(window(4, 4))
+        assert bare(path)[1] == (None,)
+    assert bare(path)[1] == (None,)
+
+
+def test_nothing_is_written_beside_a_raster(tmp_path):
+    path = tile(tmp_path / "a.tif")
+    read(path, window(4, 4))
+    exogenous.header(str(path), [TILE])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def facts(path):
+    """All that a restart compares of a raster."""
+    return exogenous.files_of(str(path), [TILE]), exogenous.header(str(path), [TILE])
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+def test_statistics_beside_a_raster_change_nothing(tmp_path, virtual):
+    path = write(tmp_path / "a.tif", np.eye(4, dtype=np.float32), descriptions=("slope",))
+    asked = vrt_of(tmp_path / "all.vrt", "a.tif") if virtual else path
+    before = facts(asked)
+    (tmp_path / "a.tif.aux.xml").write_text(STATISTICS)
+    with rasterio.open(path) as raster:
+        assert raster.tags(1)["STATISTICS_MEAN"] == "0.25"
+    assert facts(asked) == before
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+def test_what_else_is_noted_beside_a_raster_counts(tmp_path, virtual):
+    path = tile(tmp_path / "a.tif")
+    asked = vrt_of(tmp_path / "all.vrt", "a.tif") if virtual else path
+    files, bare_header = facts(asked)
+    headers = [bare_header]
+    for label, nodata in (("slope", 3), ("slope", 4), ("aspect", 4)):
+        note(path, label, nodata)
+        assert facts(asked)[0] == files
+        headers.append(facts(asked)[1])
+    assert len(set(headers)) == 4
+
+
+def test_georeferences_and_masks_count(tmp_path):
+    path = tile(tmp_path / "a.tif")
+    headers = [facts(path)[1]]
+    tile(path)
+    assert facts(path)[1] == headers[0]
+    masked(path, np.eye(4) == 0)
+    headers.append(facts(path)[1])
+    write(path, np.ones((4, 4), np.uint8), nodata=None, crs="EPSG:32630")
+    headers.append(facts(path)[1])
+    write(path, np.ones((4, 4), np.uint8), nodata=None, size=20, crs="EPSG:32630")
+    headers.append(facts(path)[1])
+    path.unlink()
+    headers.append(facts(path)[1])
+    assert len(set(headers)) == 5
+
+
+# --- single pixels ----------------------------------------------------------------------------
+
+
+class Window:
+    """A raster that is remembered to be read on a box."""
+
+    def __init__(self, values, whole):
+        self.values, self.whole, self.boxes = values, whole, []
+
+    def read(self, box):
+        self.boxes.append(box)
+        rows, cols = (
+            slice(first, first + size)
+            for first, size in zip(grid.offset(box, self.whole), box.shape, strict=True)
+        )
+        return Exogenous(self.values[:, rows, cols], ("a", "b"))
+
+
+def test_of_single_pixels_the_box_around_them_is_read():
+    values = np.random.default_rng(0).random((2, 40, 50)).astype(np.float32)
+    where = np.zeros((40, 50), bool)
+    where[[7, 9, 12], [30, 11, 20]] = True
+    raster = Window(values, window())
+    found = calls._exogenous(raster, window(), where)
+    assert [box.shape for box in raster.boxes] == [(6, 20)]
+    assert found.labels == ("a", "b")
+    np.testing.assert_array_equal(found.values, Exogenous(values, ()).taken(where).values)
+    whole = calls._exogenous(raster, window(), None)
+    np.testing.assert_array_equal(whole.values, values)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_box_around_single_pixels_moves_no_bit(tmp_path, name):
+    path = write(tmp_path / "a.tif", rough((330, 320)), **GRIDS[name])
+    where = np.zeros((40, 50), bool)
+    where[[7, 9, 12, 30], [30, 11, 20, 12]] = True
+    with ExogenousReader(str(path), TILE) as reader:
+        expected = reader.read(window()).taken(where).values
+        found = calls._exogenous(reader, window(), where).values
+    assert np.isfinite(expected).any(), "the case shows nothing"
+    np.testing.assert_array_equal(found, expected)

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from i2lc.errors import ConfigError, TaskError
 from i2lc.nn_bank import user_code
 from i2lc.steps.external import functions, modules, ready
-from i2lc.steps.external.functions import Functions, _Ready, call, refuse_twice, split_labels
+from i2lc.steps.external.functions import Functions, _Ready, call, split_labels
 from i2lc.steps.external.record import SHIPPED, Function, Record
 from i2lc.steps.external.stored import store
 from i2lc.steps.layout import INVALID, NOT_ACQUIRED
@@ -212,15 +212,6 @@ def test_series_are_the_indices_of_every_date():
     ):
         assert split_labels(others, DATES) == ((), tuple(others))
     assert split_labels([], DATES) == ((), ())
-
-
-def test_two_functions_give_no_label_twice():
-    refuse_twice([("f", ["a", "b"]), ("g", ["c"])])
-    advice = "let the parameters, or the name of the function, be part of it"
-    message = f"external functions: f and g give the label b: {advice}"
-    refused(TaskError, message, lambda: refuse_twice([("f", ["a", "b"]), ("g", ["b"])]))
-    message = f"external functions: f, twice, give the label a: {advice}"
-    refused(TaskError, message, lambda: refuse_twice([("f", ["a"]), ("f", ["a"])]))
 
 
 # All functions of a run

@@ -180,14 +180,16 @@ def test_a_function_that_there_is_not(mine):
     )
     refused(
         "functions",
-        "no function 'get_onee'; is it get_one? "
+        "no function 'get_onee'; did you mean 'get_one'? "
         f"(functions of {mine}: {own}; functions of i2lc: {ours})",
         module=str(mine),
         functions="get_onee",
     )
     refused(
         "functions",
-        "no function 'get_harmonics'; is it get_harmonic? (functions of i2lc: " + ours + ")",
+        "no function 'get_harmonics'; did you mean 'get_harmonic'? (functions of i2lc: "
+        + ours
+        + ")",
         functions="get_harmonics",
     )
     refused(
@@ -211,7 +213,8 @@ def test_what_is_no_function(mine):
     [
         (
             [["get_two", {"windw": 5}]],
-            "function get_two has no parameter 'windw'; known: window, factor; is it window?",
+            "function get_two has no parameter 'windw'; known: window, factor; did you mean "
+            "'window'?",
         ),
         (
             [["get_one", {"a": 5, "b": 6}]],

@@ -1,5 +1,6 @@
 """Whether a function's values follow from the cut of a tile: on arrays that stand for a tile."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ SINGLE = (
 )
 NOT_LOCAL = (
     "depends on where a tile is cut into windows, even with padding {}: it is not local, each "
-    "value follows from the whole window, as a mean or an extreme of it does"
+    "value follows from the whole window, as a mean or an extreme of it does, or sums in float32: "
+    "sum in float64"
 )
 
 
@@ -175,16 +177,70 @@ def test_a_function_that_looks_beside_a_pixel_fails_for_pixels_alone():
     assert look(by_rows, tile, (1, 1)) == Verdict()  # with padding it never gets them
 
 
-def test_rounding_that_follows_from_the_cut_is_a_warning(tile):
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1)])
+def test_rounding_that_follows_from_the_cut_is_a_warning(tile, padding):
     def jitter(pixels):
-        return (pixels * np.float32(1 + 1e-7 * (pixels.shape[0] % 7)))[..., None]
+        return (pixels * np.float32(1 + 1e-7 * (pixels.shape[1] % 7)))[..., None]
 
-    found = look(jitter, tile)
+    found = look(jitter, tile, padding)
     assert found.error == ""
-    assert found.warning.startswith("is rounded otherwise where a tile is cut elsewhere (by ")
-    assert found.warning.endswith(
-        " of its largest value): single pixels may differ with another number_of_chunks"
+    assert re.fullmatch(
+        r"is rounded otherwise where a tile is cut elsewhere \(by up to [1-9]e-07 of a value\): "
+        "single pixels may differ with another number_of_chunks",
+        found.warning,
     )
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (2, 2)])
+def test_a_large_value_hides_no_dependence_of_others(tile, padding):
+    """The values are about 0.3: they differ by 3e-4 of themselves, by 1e-9 of the spike."""
+    tile.pixels[60, 60] = 1e5
+
+    def scaled(pixels):
+        return (pixels * np.float32(1 + 1e-4 * (pixels.shape[1] % 7)))[..., None]
+
+    def at_the_spike(pixels):
+        return np.where(pixels > 1e4, pixels, scaled(pixels)[..., 0])[..., None]
+
+    assert look(at_the_spike, tile, padding).error.startswith("depends on where a tile is cut")
+
+
+def test_rounding_that_no_run_without_padding_meets_is_right(tile):
+    """Where rows of pixels agree to the bit, and the window differs from them by rounding."""
+
+    def around_zero(pixels):
+        rounding = 0 if len(pixels) == 1 else np.float32(1e-8 * (pixels.shape[1] % 7))
+        return (pixels - np.float32(0.3) + rounding)[..., None]
+
+    assert look(around_zero, tile) == Verdict()
+    assert look(around_zero, tile, (1, 1)).error.startswith("depends on where a tile is cut")
+
+    def shifted(pixels):
+        return (pixels - np.float32(0.3) + np.float32(1e-5) * (len(pixels) == 1))[..., None]
+
+    assert look(shifted, tile).error == SINGLE
+
+
+def test_differences_that_are_lost_in_a_row_are_found(tile):
+    """There is no row above a row: each pixel less itself, in all parts alike."""
+    assert look(lambda p: (p - np.roll(p, 1, axis=0))[..., None], tile).error == (
+        "depends on where a tile is cut into windows with padding 0; padding 1 would do"
+    )
+
+
+def test_sums_in_float32_are_told_with_their_cure(tile):
+    """A mean over 3 x 3 pixels from a table of sums from the window's corner on."""
+
+    def box(pixels, kind):
+        beside = np.pad(pixels, 2, mode="edge")[:-1, :-1].astype(kind)
+        beside[0] = beside[:, 0] = 0
+        sums = beside.cumsum(axis=0).cumsum(axis=1)
+        total = sums[3:, 3:] - sums[:-3, 3:] - sums[3:, :-3] + sums[:-3, :-3]
+        return (total / 9).astype(np.float32)[..., None]
+
+    tile.pixels *= 100
+    assert look(lambda p: box(p, np.float64), tile, (2, 2)).error == ""
+    assert look(lambda p: box(p, np.float32), tile, (2, 2)).error == NOT_LOCAL.format(32)
 
 
 def test_a_gap_in_one_and_a_value_in_the_other_is_no_rounding(tile):
@@ -199,12 +255,16 @@ def test_a_gap_in_one_and_a_value_in_the_other_is_no_rounding(tile):
     assert look(square, tile) == Verdict()
 
 
-def test_differences_count_in_shares_of_the_largest_value_of_their_label():
+def test_differences_count_in_shares_of_their_own_value():
     one = np.array([[[1.0, 1000.0], [0.5, 0.0]]], np.float32)
     other = one.copy()
     assert locality.difference(one, other) == 0
-    other[0, 1, 1] = 0.5
-    assert locality.difference(one, other) == pytest.approx(0.0005)
-    other[0, 1, 0] = 0.25
-    assert locality.difference(one, other) == pytest.approx(0.25)
+    other[0, 0, 1] = 1010
+    assert locality.difference(one, other) == pytest.approx(0.01)
+    other[0, 1, 0] = 0.45
+    assert locality.difference(one, other) == pytest.approx(0.1)
+    other[0, 1, 1] = 1e-9
+    assert locality.difference(one, other) == np.inf
     assert locality.difference(one, np.full_like(one, np.nan)) == np.inf
+    negative = np.float32([[[-1.0]]])
+    assert locality.difference(negative, negative * 2) == 1

@@ -77,7 +77,6 @@ def test_the_functions_of_external_features_are_in_the_card(saved, tmp_path):
         scales={"soi": 1000.0},
         raw_days=(date(2018, 1, 2), date(2018, 1, 9)),
         pixel_bytes=64,
-        cost={"f": {"seconds": 1.5}},
         bands=("B4", "B8"),
     )
     record.save(tmp_path / "external.json")
@@ -89,7 +88,7 @@ def test_the_functions_of_external_features_are_in_the_card(saved, tmp_path):
     model_file.save(path, network.state_dict(), replace(plain, external=external))
     card = model_file.load(path).card
     assert card.gaps
-    assert card.record == replace(record, cost={}, pixel_bytes=0)
+    assert card.record == replace(record, pixel_bytes=0)
     assert "seconds" not in card.as_json()
 
 

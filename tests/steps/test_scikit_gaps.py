@@ -38,7 +38,6 @@ RECORD = Record(
     padding=(2, 2),
     scales={"soi": 100.0, "slope": 10.0, "nothing": 1.0},
     pixel_bytes=512,
-    cost={"get_soi": {"seconds": 0.123}},
     bands=("B4", "NDVI"),
 )
 
@@ -120,7 +119,7 @@ def test_the_card_tells_of_the_functions(model, tmp_path):
     assert (card.statics, card.static_scales) == (("slope", "nothing"), (10.0, 1.0))
     assert card.gaps
     assert card.features == 11
-    assert card.record == replace(RECORD, cost={}, pixel_bytes=0)  # measured: no two are the same
+    assert card.record == replace(RECORD, pixel_bytes=0)  # measured: no two are the same
     assert json.loads(card.as_json())["external"]["modules"] == {"mine.py": "ab" * 32}
 
 

@@ -360,7 +360,6 @@ RECORD = Record(
     padding=(0, 0),
     scales={"b1": 1000.0},
     pixel_bytes=64,
-    cost={"get_soi": {"seconds": 0.1}},
     bands=("b0",),
 )
 
@@ -387,7 +386,7 @@ def test_external_features_are_learnt_with_their_gaps(gappy, tmp_path, caplog, m
     made = trained(gappy, tmp_path / "out", settings, external=external)
     card = model_file.read_card(made["model"])
     assert card.gaps
-    assert card.record == dataclasses.replace(RECORD, cost={}, pixel_bytes=0)
+    assert card.record == dataclasses.replace(RECORD, pixel_bytes=0)
     assert model_file.load(made["model"]).card == card
     training, validation, _ = sample_source.load(gappy)
     assert training.gaps
