@@ -64,6 +64,7 @@ def test_a_client_without_the_certificate_is_refused() -> None:
         "host": "127.0.0.1",
         "protocol": "tls://",
         "dashboard": False,
+        "dashboard_address": "127.0.0.1:0",  # an HTTP server there is all the same
         "security": made,
     }
     with SpecCluster(
