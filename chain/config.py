@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ class Config:
     def command(self) -> list[str]:
         """Give the words of the command line that starts this run."""
         return ["i2lc", "-config", str(self.path)]
+
+    def model_dates(self) -> tuple[date, ...] | None:
+        """Give the dates of a model that was trained elsewhere; None where the run has its own."""
+        return None
 
     def resolved(self) -> dict[str, Any]:
         """Give every key with its value, defaults included, by section."""

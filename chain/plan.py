@@ -169,12 +169,9 @@ def refuse_problems(config: Config) -> None:
 
 
 def refuse_functions(config: Config) -> None:
-    """Tell what is wrong with the user's functions, where the run has some.
-
-    Those of a given model are tried in the run alone: their dates are not known before.
-    """
+    """Tell what is wrong with the user's functions, where the run has some."""
     settings = config.steps.get(check_external.STEP.name)
     if not isinstance(settings, check_external.Settings) or not settings.external_features:
         return
-    if settings.asked.calls and not isinstance(settings, check_external.GivenSettings):
-        check_external.attempt(settings)
+    if settings.asked.calls:
+        check_external.attempt(settings, config.model_dates())

@@ -73,6 +73,10 @@ class Prediction(Config):
         """Give the words of the command line that starts this run."""
         return list(self.words)
 
+    def model_dates(self) -> tuple[date, ...]:
+        """Give the dates at which the model sees the series of this run."""
+        return dates(self)
+
     def resolved(self) -> dict[str, Any]:
         """Give every key with its value, and the model."""
         return {**super().resolved(), PREDICT: {"model": str(self.model)}}

@@ -89,13 +89,9 @@ def problems(settings: Settings, cpus: int = 1) -> Report:
     Report
         Errors in the order tiles, ground truth, classes; none hides another one.
     """
-    tiles = tile_checks.look_at(settings, cpus)
-    report = Report(errors=tuple(tile_checks.list_problems(settings)))
-    for tile in tiles:
-        report += tile_checks.report_of(tile, settings)
-    grids, refused = tile_checks.place(tiles, settings)
+    grids, report = tile_checks.problems(settings, cpus)
     polygons, found = _look_at_polygons(settings)
-    report += Report(errors=(*refused, *tile_checks.date_problems(tiles, settings))) + found
+    report += found
     complete = polygons is not None and len(grids) == len(set(settings.list_tile))
     if polygons is not None:
         report += _sample_report(polygons, grids, settings, complete)

@@ -35,12 +35,7 @@ def check(job: Job) -> None:
 
 def problems(settings: Settings, cpus: int = 1) -> Report:
     """Find all that is wrong with the tiles, by `cpus` threads."""
-    tiles = tile_checks.look_at(settings, cpus)
-    report = Report(errors=tuple(tile_checks.list_problems(settings)))
-    for tile in tiles:
-        report += tile_checks.report_of(tile, settings)
-    _, refused = tile_checks.place(tiles, settings)
-    return report + Report(errors=(*refused, *tile_checks.date_problems(tiles, settings)))
+    return tile_checks.problems(settings, cpus)[1]
 
 
 STEP = Step(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,21 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
-from ..errors import GraphError
+from ..errors import GraphError, I2lcError
 
 
 def _from_config_folder(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
     return path if folder is None else folder / path.expanduser()
+
+
+@contextmanager
+def placed_in_file() -> Iterator[None]:
+    """Turn an error of ours into one that pydantic places in the configuration file."""
+    try:
+        yield
+    except I2lcError as error:
+        raise ValueError(str(error)) from error
 
 
 UserPath = Annotated[Path, AfterValidator(_from_config_folder)]

@@ -84,6 +84,23 @@ def files(settings: Settings) -> Iterator[Path]:
             yield from files_of(product).values()
 
 
+def problems(settings: Settings, cpus: int) -> tuple[dict[str, GeoBox], Report]:
+    """Find all that is wrong with the tiles, by `cpus` threads.
+
+    Returns
+    -------
+    grids : dict of tile to GeoBox
+        Of the tiles that can be placed.
+    report : Report
+    """
+    tiles = look_at(settings, cpus)
+    report = Report(errors=tuple(list_problems(settings)))
+    for tile in tiles:
+        report += report_of(tile, settings)
+    grids, refused = place(tiles, settings)
+    return grids, report + Report(errors=(*refused, *date_problems(tiles, settings)))
+
+
 def look_at(settings: Settings, cpus: int) -> list[Tile]:
     """Scan the folders, then read the headers of all files of all tiles."""
     tiles = [Tile(name, scan_of(settings.s2_path / name, name)) for name in folders(settings)]

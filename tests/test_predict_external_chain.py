@@ -15,7 +15,8 @@ from test_predict_chain import renamed
 
 from i2lc.chain import cli
 from i2lc.chain.ending import OK
-from i2lc.steps import model_file, models
+from i2lc.errors import InputError
+from i2lc.steps import check_external, model_file, models
 
 pytestmark = pytest.mark.chain
 
@@ -101,6 +102,23 @@ def test_the_own_run_of_a_model_gives_its_very_map(trained: Path, model: Path) -
     assert predict(model, "-config", trained, "-out", again) == OK
     assert pixels(again) == pixels(trained.parent / "results")
     assert predict(model, "-config", trained, "-out", again, "-restart") == OK
+
+
+def test_functions_that_fail_are_told_before_earlier_maps_go(
+    trained: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = trained.parent / "kept"
+    assert predict(model, "-config", trained, "-out", out) == OK
+    before, given = pixels(out), []
+
+    def refused(settings: object, dates: object) -> None:
+        given.append(dates)
+        raise InputError("no pixel was seen")
+
+    monkeypatch.setattr(check_external, "attempt", refused)
+    assert predict(model, "-config", trained, "-out", out) == 2
+    assert given == [model_file.read_card(model).dates]
+    assert pixels(out) == before
 
 
 def test_without_a_configuration_the_file_is_named(trained: Path, model: Path) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ...errors import I2lcError
 from ...nn_bank import user_code
-from ..contract import Settings, UserPath
+from ..contract import Settings, UserPath, placed_in_file
 from . import asked, modules
 from .asked import Call, calls_of
 
@@ -23,15 +21,6 @@ MOST_PADDING = 128
 """Pixels; a block that is cut smaller than its padding computes most pixels in vain."""
 INT16 = range(-32768, 32768)
 FLOAT32 = float(np.finfo(np.float32).max)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn an error of ours into one that pydantic places in the file."""
-    try:
-        yield
-    except I2lcError as error:
-        raise ValueError(str(error)) from error
 
 
 class ExternalFeatures(Settings):
@@ -114,7 +103,7 @@ class ExternalFeatures(Settings):
                 )
             if names.count(path.name) > 1:
                 raise ValueError(f"two files {path.name}: copies lie in one folder, so rename one")
-            with _told():
+            with placed_in_file():
                 user_code.load(path, "file")
         return files
 
@@ -138,7 +127,7 @@ class ExternalFeatures(Settings):
             if call in met:
                 raise ValueError(f"{call.name} stands twice with the same parameters: drop one")
             met.append(call)
-            with _told():
+            with placed_in_file():
                 function, _ = modules.function_of(call.name, info.data["module"])
                 modules.check_parameters(function, call.name, call.parameters)
         return given

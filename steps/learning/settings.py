@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from ...errors import ConfigError, I2lcError
+from ...errors import ConfigError
 from ...nn_bank import registry
 from ...nn_bank.early_stop import EarlyStop
 from ...nn_bank.options import FitOptions
 from .. import layout, split
 from ..contract import Settings as BaseSettings
-from ..contract import UserPath
+from ..contract import UserPath, placed_in_file
 
 OPTIONS = ("batch_size", "learning_rate", "weight_decay")
 """Keys of `hyperparameters_solver` that are none of the network's own parameters."""
@@ -37,15 +36,6 @@ class Pair:
     def as_dict(self) -> dict[str, Any]:
         """Give all values by name."""
         return {**{name: getattr(self, name) for name in OPTIONS}, **self.parameters}
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn an error of ours into one that pydantic places in the file."""
-    try:
-        yield
-    except I2lcError as error:
-        raise ValueError(str(error)) from error
 
 
 class Hyperparameters(BaseSettings):
@@ -183,7 +173,7 @@ class DeepLearning(BaseSettings):
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
         if "dl_module" in info.data:
-            with _told():
+            with placed_in_file():
                 registry.network_class(name, info.data["dl_module"])
         return name
 
@@ -191,7 +181,7 @@ class DeepLearning(BaseSettings):
     @classmethod
     def _accepted(cls, parameters: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if "dl_name" in info.data and "dl_module" in info.data:
-            with _told():
+            with placed_in_file():
                 registry.build(
                     info.data["dl_name"], 2, 2, 2, parameters, module=info.data["dl_module"]
                 )
@@ -200,7 +190,7 @@ class DeepLearning(BaseSettings):
     @model_validator(mode="after")
     def _possible(self) -> DeepLearning:
         for pair in self.hyperparameters_solver.pairs:
-            with _told():
+            with placed_in_file():
                 self.options(pair)
                 parameters = self.parameters(pair)
                 if pair.parameters:
@@ -274,7 +264,7 @@ class TrainingSettings(split.SeedSettings, layout.RawSettings, ModuleSettings):
         if (info.context or {}).get("model_type") is not None:
             return self  # no network learns: its own settings tell what it cannot read
         deep = self.deep_learning_parameters
-        with _told():
+        with placed_in_file():
             network = registry.network_class(deep.dl_name, deep.dl_module)
         if self.features_from_raw_dates and not network.reads_raw_dates:
             known = [name for name, kind in registry.NETWORKS.items() if kind.reads_raw_dates]
