@@ -16,7 +16,7 @@ import zarr
 from numcodecs import Blosc
 from odc.geo.geobox import GeoBox
 
-from . import grid, parts, store
+from . import grid, parts, store, zarr_writes
 from .samples_file import Axes
 
 CHUNK = 256
@@ -74,7 +74,7 @@ def write(folder: Path, content: Content, compression: str, read: Read, ram: int
     ram : int
         Memory of the task, in bytes.
     """
-    with store.writing_folder(folder) as target:
+    with store.writing_folder(folder) as place, zarr_writes.settled(place) as target:
         root = zarr.create_group(target, zarr_format=2, overwrite=True)
         root.attrs.update({"Conventions": "CF-1.8", "title": "features map"})
         _write_coordinates(root, content)

@@ -1,9 +1,12 @@
 """The features map as a Zarr store: what xarray finds in it, and that it is whole or absent."""
 
+import asyncio
+import errno
 import hashlib
 import json
 import shutil
 import subprocess
+import time
 from dataclasses import asdict
 from datetime import date
 
@@ -14,6 +17,7 @@ import xarray as xr
 import zarr
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from zarr.storage import LocalStore
 
 from i2lc.chain import ledger, leftovers, lock
 from i2lc.errors import TaskError
@@ -237,6 +241,28 @@ def test_a_full_disk_is_said_and_left_clean(tmp_path):
         assert disk.free(folder) > 900_000
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_what_zarr_still_writes_after_an_error_is_waited_for(tmp_path, monkeypatch):
+    """The other writes of the same moment go on, and each makes its own folder."""
+    late, put = [], LocalStore.set
+
+    async def write_late(self, key, value):
+        if key == "features/0.0.0.0":
+            raise OSError(errno.EIO, "the disk is broken")
+        if key.startswith("features/0"):
+            await asyncio.sleep(0.3)
+            late.append(key)
+        await put(self, key, value)
+
+    monkeypatch.setattr(LocalStore, "set", write_late)
+    with pytest.raises(OSError, match="the disk is broken"):
+        write(tmp_path / "a.zarr")
+    done = len(late)
+    assert list(tmp_path.iterdir()) == []
+    time.sleep(0.5)
+    assert list(tmp_path.iterdir()) == []
+    assert len(late) == done > 0
 
 
 def test_a_link_in_place_of_the_store_is_replaced_and_what_it_names_stays(tmp_path):
