@@ -245,24 +245,27 @@ def test_a_full_disk_is_said_and_left_clean(tmp_path):
 
 def test_what_zarr_still_writes_after_an_error_is_waited_for(tmp_path, monkeypatch):
     """The other writes of the same moment go on, and each makes its own folder."""
-    late, put = [], LocalStore.set
+    begun, ended, put = [], [], LocalStore.set
 
     async def write_late(self, key, value):
         if key == "features/0.0.0.0":
+            while not begun:
+                await asyncio.sleep(0.01)
             raise OSError(errno.EIO, "the disk is broken")
         if key.startswith("features/0"):
+            begun.append(key)
             await asyncio.sleep(0.3)
-            late.append(key)
+            ended.append(key)
         await put(self, key, value)
 
     monkeypatch.setattr(LocalStore, "set", write_late)
     with pytest.raises(OSError, match="the disk is broken"):
         write(tmp_path / "a.zarr")
-    done = len(late)
+    assert ended == begun != []
     assert list(tmp_path.iterdir()) == []
     time.sleep(0.5)
+    assert ended == begun
     assert list(tmp_path.iterdir()) == []
-    assert len(late) == done > 0
 
 
 def test_a_link_in_place_of_the_store_is_replaced_and_what_it_names_stays(tmp_path):
