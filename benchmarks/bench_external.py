@@ -23,14 +23,15 @@ import numpy as np
 
 from i2lc.demo import landscape
 from i2lc.demo.options import Landscape
-from i2lc.steps import blocks, grid
 from i2lc.steps.external.calls import External
 from i2lc.steps.external.functions import Functions
 from i2lc.steps.external.record import SHIPPED, Function, Record
-from i2lc.steps.layout import FeatureSettings, Layout, date_grid
 from i2lc.steps.pixels import PixelReader
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import index_tile
+from i2lc.steps.series import blocks
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.layout import FeatureSettings, Layout, date_grid
+from i2lc.steps.tiles.tile import index_tile
 
 from .measure import Result, best
 

@@ -25,10 +25,11 @@ from rasterio.windows import Window
 
 from i2lc.demo import landscape
 from i2lc.demo.options import Landscape
-from i2lc.steps import blocks, features, grid, warp
-from i2lc.steps.layout import FeatureSettings, Layout, date_grid
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import TileIndex, index_tile
+from i2lc.steps.series import blocks, features, warp
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.layout import FeatureSettings, Layout, date_grid
+from i2lc.steps.tiles.tile import TileIndex, index_tile
 
 from .measure import Result, best
 

@@ -18,7 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from i2lc.chain import config, decision, graph, ledger, recipe
+from i2lc.chain import graph, recipe
+from i2lc.chain.records import decision, ledger
+from i2lc.chain.settings import config
 from i2lc.chain.units import Units
 
 from .measure import Result

@@ -73,7 +73,7 @@ Peak resident memory of the worker over a whole run (one worker, one tile of the
 {verdict(peaks)}
 
 Blocks take 64 MB unless the storage of the input files makes a larger block worth its memory, at
-most an eighth of the task's ram (`steps/blocks.py`).
+most an eighth of the task's ram (`steps/series/blocks.py`).
 """
 
 

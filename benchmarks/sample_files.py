@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from i2lc.steps import samples_file
-from i2lc.steps.layout import Layout
 from i2lc.steps.learning.process import Order
-from i2lc.steps.samples_file import MEASURED, TRAINING, VALIDATION, Axes
+from i2lc.steps.sampling import samples_file
+from i2lc.steps.sampling.samples_file import MEASURED, TRAINING, VALIDATION, Axes
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
+from i2lc.steps.tiles.layout import Layout
 
 Block = tuple[np.ndarray, np.ndarray]
 """Stored values, int16 (sample, date, band), and class codes, (sample,)."""

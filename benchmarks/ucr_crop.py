@@ -30,11 +30,10 @@ import numpy as np
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from i2lc.chain import syntax
+from i2lc.chain.settings import syntax
 from i2lc.nn_bank import inference
-from i2lc.steps import model_file
-from i2lc.steps.learning import process
-from i2lc.steps.samples_file import Axes
+from i2lc.steps.learning import model_file, process
+from i2lc.steps.sampling.samples_file import Axes
 
 from . import sample_files
 from .cross_validation import laid_out

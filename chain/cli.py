@@ -11,26 +11,19 @@ from pathlib import Path
 from .._version import __version__
 from ..demo import landscape
 from ..errors import ConfigError, I2lcError, TaskError
-from . import (
-    check_database,
-    confusion_verb,
-    doctor,
-    ending,
-    plan,
-    predict_verb,
-    split_tiles,
-    status,
-)
-from . import config as configs
+from . import plan
 from . import run as runs
 from .arguments import SCHEDULERS, Parser
+from .settings import config as configs
+from .telling import ending
+from .verbs import check_database, confusion, doctor, predict, split_tiles, status
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "check-database": check_database.main,
-    "confusion": confusion_verb.main,
+    "confusion": confusion.main,
     "demo": landscape.main,
     "doctor": doctor.main,
-    "predict": predict_verb.main,
+    "predict": predict.main,
     "split-tiles": split_tiles.main,
     "status": status.main,
 }

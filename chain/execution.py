@@ -16,18 +16,20 @@ from distributed.scheduler import KilledWorker
 from .._version import __version__
 from ..errors import I2lcError
 from ..scheduler.drive import Progress, Rules, Stop, drive
-from ..steps.disk import DiskFullError
-from . import ending, interrupt, leftovers, placement, task_states, tasks_status
-from .decision import Verdict
-from .display import Display, say
-from .last_words import last_words
-from .orders import Orders
-from .placement import QUEUES, Placement
-from .task import Outcome
-from .task import execute as do
-from .tasks_status import Facts, StateFile
-from .watcher import Watcher
-from .work import Work
+from ..steps.files.disk import DiskFullError
+from .records import leftovers
+from .records.decision import Verdict
+from .tasks import interrupt, placement
+from .tasks.orders import Orders
+from .tasks.placement import QUEUES, Placement
+from .tasks.task import Outcome
+from .tasks.task import execute as do
+from .tasks.work import Work
+from .telling import ending, task_states, tasks_status
+from .telling.display import Display, say
+from .telling.last_words import last_words
+from .telling.tasks_status import Facts, StateFile
+from .telling.watcher import Watcher
 
 
 def execute(

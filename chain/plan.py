@@ -14,16 +14,16 @@ from ..steps import (
     check_tiles,
     features_map,
     given_model,
-    input_report,
-    models,
     scikit_training,
 )
+from ..steps.checks import input_report
 from ..steps.contract import Step
 from ..steps.external.settings import ExternalSettings
-from ..steps.features_product import MapSettings, Product
+from ..steps.maps.features_product import MapSettings, Product
+from ..steps.prediction import models
 from . import graph as graphs
 from . import recipe, selection, units
-from .config import Config
+from .settings.config import Config
 
 log = logging.getLogger(__name__)
 

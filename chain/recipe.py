@@ -56,7 +56,7 @@ from ..steps.artifacts import (
     user_module,
 )
 from ..steps.contract import Artifact, Step
-from ..steps.features_product import Product
+from ..steps.maps.features_product import Product
 
 GROUPS = ("init", "sampling", "learning", "classification", "mosaic", "validation")
 

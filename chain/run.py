@@ -12,27 +12,16 @@ from pathlib import Path
 
 from ..errors import ConfigError, InputError
 from ..scheduler.drive import Stop
-from . import (
-    earlier,
-    ending,
-    execution,
-    ledger,
-    leftovers,
-    lock,
-    output,
-    picture,
-    provenance,
-    resources,
-    reuse,
-    selection,
-    task_states,
-)
-from .config import Config
-from .decision import Verdict
-from .display import say
-from .orders import new_run_id
+from . import execution, selection
 from .plan import Options, Plan, make_plan, refuse_functions, refuse_problems, steps_of
-from .work import Work
+from .records import earlier, ledger, leftovers, lock, output, provenance, reuse
+from .records.decision import Verdict
+from .settings import resources
+from .settings.config import Config
+from .tasks.orders import new_run_id
+from .tasks.work import Work
+from .telling import ending, picture, task_states
+from .telling.display import say
 
 
 def run(config: Config, options: Options) -> int:

@@ -14,13 +14,14 @@ import geopandas as gpd
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from ..steps import folds, grid, ground, regions
 from ..steps.contract import MAIN, WHOLE, Unit
-from ..steps.layout import FeatureSettings
 from ..steps.learning.settings import ModuleSettings
+from ..steps.reference import folds, ground, regions
 from ..steps.report import Settings as ReportSettings
 from ..steps.sensors.sentinel2 import SENTINEL2
-from ..steps.tile import TileSettings, index_tile
+from ..steps.tiles import grid
+from ..steps.tiles.layout import FeatureSettings
+from ..steps.tiles.tile import TileSettings, index_tile
 
 
 class TileUnits(FeatureSettings, TileSettings, grid.StripSettings):

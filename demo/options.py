@@ -12,15 +12,7 @@ from pyproj.exceptions import CRSError
 from ..errors import InputError
 from .covers import COVERS, Cover, labels
 from .fields import Mosaic
-from .layout import (
-    MAX_COLUMNS,
-    MAX_ROWS,
-    MAX_ROWS_TWO_ZONES,
-    Tile,
-    bounds_in,
-    overlap,
-    tiles_of,
-)
+from .layout import MAX_COLUMNS, MAX_ROWS, MAX_ROWS_TWO_ZONES, Tile, bounds_in, overlap, tiles_of
 
 _FIELD_PIXELS = (6.0, 16.0)  # least and largest mean width of a field
 _FIELDS_A_CLASS = 16  # aimed at, before the width is bounded

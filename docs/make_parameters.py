@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from i2lc.chain import kinds, sections
+from i2lc.chain.settings import kinds, sections
 
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """\

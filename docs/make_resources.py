@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from i2lc.chain import kinds
 from i2lc.chain.recipe import STEPS
-from i2lc.chain.resource_file import BLOCKS, OLDER_KEYS
-from i2lc.chain.resource_keys import SiteBlock, SiteKeys, StepBlock
+from i2lc.chain.settings import kinds
+from i2lc.chain.settings.resource_file import BLOCKS, OLDER_KEYS
+from i2lc.chain.settings.resource_keys import SiteBlock, SiteKeys, StepBlock
 from i2lc.scheduler.needs import Need
 
 PAGE = Path(__file__).with_name("resources.md")

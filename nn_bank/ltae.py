@@ -7,14 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Iota2NeuralNetwork
-from .layers import (
-    BatchNorm,
-    check_above_1,
-    check_counts,
-    check_dropout,
-    check_heads,
-    positions,
-)
+from .layers import BatchNorm, check_above_1, check_counts, check_dropout, check_heads, positions
 
 
 class LTAEClassifier(Iota2NeuralNetwork):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from i2lc.chain import tasks_status
 from i2lc.chain.recipe import STEPS
+from i2lc.chain.telling import tasks_status
 
 from . import scene as scenes
 from .runs import here, status_of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from i2lc.chain import output
+from i2lc.chain.records import output
 
 from . import scene as scenes
 from .runs import Run, here, status_of

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from i2lc.chain import ledger
+from i2lc.chain.records import ledger
 from i2lc.demo import landscape
 
 NOT_COMPARED = (".sqlite",)

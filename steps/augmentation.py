@@ -16,9 +16,13 @@ import netCDF4
 import numpy as np
 
 from ..errors import TaskError
-from . import appending, draws, samples_file, sampling, split, store, synthesis
 from .artifacts import LABELS, MERGED, SAMPLES
-from .augmentation_settings import (
+from .contract import Job, Step, Unit
+from .files import store
+from .reference import split
+from .reference.labels import LOOKS, Labels
+from .sampling import appending, draws, samples_file, strategies, synthesis
+from .sampling.augmentation_settings import (
     BY_CLASS,
     FACTOR,
     NEIGHBORS,
@@ -26,9 +30,7 @@ from .augmentation_settings import (
     SampleAugmentation,
     new_samples,
 )
-from .contract import Job, Step, Unit
-from .labels import LOOKS, Labels
-from .samples_file import SYNTHETIC, TRAINING
+from .sampling.samples_file import SYNTHETIC, TRAINING
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ def _wanted(job: Job, file: netCDF4.Dataset, labels: np.ndarray) -> dict[int, in
     if settings.by_class is not None:
         classes = Labels.load(job.input(LABELS)).classes
         known = {label.value: label.code for label in classes}
-        by_class = sampling.read_counts(settings.by_class, known, BY_CLASS)
+        by_class = strategies.read_counts(settings.by_class, known, BY_CLASS)
     there = dict(zip(codes.tolist(), counts.tolist(), strict=True))
     return new_samples(there, settings, by_class)
 

@@ -17,19 +17,21 @@ from pydantic import Field
 
 from ..errors import ConfigError, InputError, TaskError
 from ..nn_bank import user_code
-from . import input_report, layout, store
 from .artifacts import EXTERNAL, EXTERNAL_REPORT, INPUT_REPORT, MODEL_DATES, user_module
 from .builders import BuilderSettings
+from .checks import input_report
+from .checks.input_report import Report
 from .contract import Job, Step, Unit
 from .external import exogenous, modules, outcome, place, trial
 from .external.record import Record
 from .external.settings import ExternalFeatures, ExternalSettings, decides
 from .external.trial import Candidate
-from .input_report import Report
-from .layout import FeatureSettings, Layout
+from .files import store
 from .scikit.settings import ModelSettings
 from .sensors.sentinel2 import SENTINEL2
-from .tile import TileIndex, TileSettings, index_tile
+from .tiles import layout
+from .tiles.layout import FeatureSettings, Layout
+from .tiles.tile import TileIndex, TileSettings, index_tile
 
 log = logging.getLogger(__name__)
 

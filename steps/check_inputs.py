@@ -15,19 +15,12 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from ..errors import InputError
-from . import (
-    folds,
-    geometry,
-    ground_truth,
-    input_report,
-    labels,
-    place_checks,
-    sampling_checks,
-    tile_checks,
-)
 from .artifacts import INPUT_REPORT
+from .checks import input_report, place_checks, sampling_checks, tile_checks
+from .checks.input_report import CheckSettings, Report
 from .contract import Job, Step, Unit
-from .input_report import CheckSettings, Report
+from .reference import folds, ground_truth, labels
+from .shapes import geometry
 
 NATIVE = (10.0, 10.0)
 """Metres of the smallest pixel of Sentinel-2, in x and y."""

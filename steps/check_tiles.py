@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import input_report, tile_checks
 from .artifacts import INPUT_REPORT
+from .checks import input_report, tile_checks
+from .checks.input_report import CheckSettings, Report
 from .contract import Job, Step, Unit
-from .input_report import CheckSettings, Report
 
 
 class Settings(tile_checks.Settings, CheckSettings):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from . import store
 from .artifacts import CLASS_STATISTICS, SEED_STATISTICS
 from .contract import Job, Settings, Step
+from .files import store
 
 
 def gather(job: Job) -> None:

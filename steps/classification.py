@@ -20,7 +20,6 @@ from odc.geo.geobox import GeoBox
 
 from ..errors import TaskError
 from ..nn_bank import devices, inference
-from . import blocks, grid, models, strip_output, voting
 from .artifacts import (
     CONFIDENCE_STRIP,
     DATE_GRID,
@@ -34,15 +33,18 @@ from .artifacts import (
     TILE_INDEX,
 )
 from .contract import Job, Step, Unit
-from .labels import LOOKS, Labels
-from .layout import CubeSettings, Layout, load_dates
 from .learning.settings import ModuleSettings
-from .models import AnyModel, Use
 from .pixels import PixelReader, Pixels
-from .samples_file import Axes
-from .tile import TileIndex
-from .voting import Prediction
-from .wanted import Wanted
+from .prediction import models, strip_output, voting
+from .prediction.models import AnyModel, Use
+from .prediction.voting import Prediction
+from .prediction.wanted import Wanted
+from .reference.labels import LOOKS, Labels
+from .sampling.samples_file import Axes
+from .series import blocks
+from .tiles import grid
+from .tiles.layout import CubeSettings, Layout, load_dates
+from .tiles.tile import TileIndex
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import rasterio
 
-from . import polygon_table, rasters, store
 from .artifacts import (
     CONFIDENCE,
     CONFIDENCE_STRIP,
@@ -24,8 +23,10 @@ from .artifacts import (
     REFERENCE,
 )
 from .contract import Artifact, Job, Settings, Step
-from .labels import LOOKS, Labels
-from .matrix import matrix_of
+from .files import rasters, store
+from .reference import polygon_table
+from .reference.labels import LOOKS, Labels
+from .scoring.matrix import matrix_of
 
 SIDES = {"validation": 2, "test": 3}
 """Sides that are compared -> band of the reference raster; the second one in folds alone."""

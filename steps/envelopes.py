@@ -18,11 +18,12 @@ import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from . import grid, rasters, store
 from .artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
 from .contract import Job, Step, Unit
-from .layout import DateSettings, date_grid, save_dates
-from .tile import TileIndex
+from .files import rasters, store
+from .tiles import grid
+from .tiles.layout import DateSettings, date_grid, save_dates
+from .tiles.tile import TileIndex
 
 log = logging.getLogger(__name__)
 

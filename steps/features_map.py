@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from . import blocks, features_product, grid, rasters, store
 from .artifacts import DATE_GRID, ENVELOPE, FEATURES_STRIP, TILE_INDEX
 from .contract import Job, Step, Unit
-from .features_product import MapSettings, Product
-from .layout import INVALID, NOT_ACQUIRED, Layout
+from .files import rasters, store
+from .maps import features_product
+from .maps.features_product import MapSettings, Product
 from .pixels import PixelReader
-from .tile import TileIndex
+from .series import blocks
+from .tiles import grid
+from .tiles.layout import INVALID, NOT_ACQUIRED, Layout
+from .tiles.tile import TileIndex
 
 log = logging.getLogger(__name__)
 

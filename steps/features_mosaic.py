@@ -7,14 +7,15 @@ from typing import Any
 
 from pydantic import model_validator
 
-from . import cog, features_product, grid, zarr_store
 from .artifacts import DATE_GRID, FEATURES_MAP, FEATURES_STRIP, TILE_INDEX
 from .contract import Job, Step, Unit
-from .features_product import MapSettings, Product
-from .parts import Parts
+from .maps import cog, features_product, zarr_store
+from .maps.features_product import MapSettings, Product
+from .maps.parts import Parts
 from .pixels import labels_of
-from .samples_file import Axes
-from .tile import TileIndex
+from .sampling.samples_file import Axes
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 
 class Settings(MapSettings, grid.StripSettings, cog.CogSettings):

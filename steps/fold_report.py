@@ -9,20 +9,6 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from . import (
-    distances,
-    fold_records,
-    fold_scores,
-    fold_text,
-    folds,
-    grid,
-    ground_truth,
-    outlines,
-    polygon_table,
-    split,
-    store,
-    suspicious,
-)
 from .artifacts import (
     DISTANCE_CSV,
     DISTANCE_FIGURE,
@@ -38,10 +24,15 @@ from .artifacts import (
     TILE_INDEX,
 )
 from .contract import MAIN, Job, Step, Unit
-from .fold_scores import TEST, VALIDATION
-from .fold_text import Told
-from .labels import Labels
-from .tile import TileIndex
+from .files import store
+from .reference import folds, ground_truth, polygon_table, split
+from .reference.labels import Labels
+from .scoring import distances, fold_records, fold_scores, fold_text, suspicious
+from .scoring.fold_scores import TEST, VALIDATION
+from .scoring.fold_text import Told
+from .shapes import outlines
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 PREDICTIONS = {
     "polygon": np.int64,

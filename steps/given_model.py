@@ -11,12 +11,14 @@ from pathlib import Path
 from pydantic import Field
 
 from ..errors import InputError
-from . import labels, models, other_year, store
 from .artifacts import DATE_GRID, LABELS, MODEL, MODEL_DATES, MODEL_SKOPS, REGIONS
 from .contract import WHOLE, Job, Step, Unit, UserPath
-from .labels import Color, Label, Labels
-from .layout import CubeSettings, DateSettings, Layout, load_dates, save_dates
-from .model_file import Card
+from .files import store
+from .learning.model_file import Card
+from .prediction import models, other_year
+from .reference import labels
+from .reference.labels import Color, Label, Labels
+from .tiles.layout import CubeSettings, DateSettings, Layout, load_dates, save_dates
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,13 @@ import numpy as np
 import pandas as pd
 
 from ..errors import TaskError
-from . import appending, draws, enough, exchange, grid, polygon_table, samples_file, split, store
 from .artifacts import POLYGONS, SAMPLES, SAMPLES_PART
 from .contract import MAIN, WHOLE, Job, Step, Unit
-from .samples_file import COPIED, MEASURED, TRAINING
+from .files import store
+from .reference import polygon_table, split
+from .sampling import appending, draws, enough, exchange, samples_file
+from .sampling.samples_file import COPIED, MEASURED, TRAINING
+from .tiles import grid
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from ..errors import TaskError
 from ..nn_bank import user_networks
-from . import model_file, store
 from .artifacts import MODEL, MODEL_HYP, MODULE
 from .contract import Job, Step, Unit
+from .files import store
+from .learning import model_file
 from .learning.settings import ModuleSettings
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import cog, grid
 from .artifacts import (
     COLOR_MAP,
     COLOR_NAMES,
@@ -18,11 +17,13 @@ from .artifacts import (
     PROBABILITY_TILE,
     TILE_INDEX,
 )
-from .cog import Look
 from .contract import Artifact, Job, Step
-from .labels import Labels
-from .rasters import PROBABILITY_NODATA
-from .tile import TileIndex
+from .files.rasters import PROBABILITY_NODATA
+from .maps import cog
+from .maps.cog import Look
+from .reference.labels import Labels
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 
 class Settings(cog.CogSettings):

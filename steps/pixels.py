@@ -17,17 +17,17 @@ from types import TracebackType
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from . import blocks, raw_dates
 from .contract import Job
 from .external.calls import Computed, External
 from .external.exogenous import ExogenousReader
 from .external.record import Record
 from .external.stored import store
-from .features import Counted, FeatureReader
-from .layout import Layout
-from .samples_file import Axes
+from .sampling.samples_file import Axes
 from .sensors.sentinel2 import SENTINEL2
-from .tile import TileIndex
+from .series import blocks, raw_dates
+from .series.features import Counted, FeatureReader
+from .tiles.layout import Layout
+from .tiles.tile import TileIndex
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ import rasterio
 from pydantic import Field
 
 from ..errors import InputError
-from . import claims, folds, grid, ground_truth, labels, layers, rasters, sides, split, store
 from .artifacts import (
     ENVELOPE,
     LABELS,
@@ -33,9 +32,12 @@ from .artifacts import (
     VIEWS,
 )
 from .contract import MAIN, Job, Step, Unit, sort_key
-from .ground import Ground, GroundSettings, survey
-from .sides import Sides
-from .tile import TileIndex
+from .files import rasters, store
+from .reference import claims, folds, ground_truth, labels, layers, sides, split
+from .reference.ground import Ground, GroundSettings, survey
+from .reference.sides import Sides
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 log = logging.getLogger(__name__)
 

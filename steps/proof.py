@@ -21,10 +21,14 @@ import pandas as pd
 import shapely
 
 from ..errors import TaskError
-from . import folds, grid, ground_truth, outlines, polygon_table, samples_file, split, store
 from .artifacts import POLYGONS, PROOF, SAMPLES, TILE_INDEX
 from .contract import MAIN, Job, Step, Unit
-from .tile import TileIndex
+from .files import store
+from .reference import folds, ground_truth, polygon_table, split
+from .sampling import samples_file
+from .shapes import outlines
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 log = logging.getLogger(__name__)
 

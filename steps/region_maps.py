@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import grid, ground_truth, rasters, regions, store
 from .artifacts import REGION_MAP, TILE_INDEX
 from .contract import Job, Step, Unit
-from .tile import TileIndex
+from .files import rasters, store
+from .reference import ground_truth, regions
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 
 class Settings(grid.LatticeSettings, regions.RegionSettings):

@@ -16,7 +16,6 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from . import models, scores, store
 from .artifacts import (
     CONFUSION,
     CONFUSION_FIGURE,
@@ -30,10 +29,13 @@ from .artifacts import (
     SPLIT_REPORT,
 )
 from .contract import MAIN, Job, Step
-from .labels import Labels
-from .matrix import Matrix
-from .scores import Run, Spread
-from .split import RunsSettings
+from .files import store
+from .prediction import models
+from .reference.labels import Labels
+from .reference.split import RunsSettings
+from .scoring import scores
+from .scoring.matrix import Matrix
+from .scoring.scores import Run, Spread
 
 SCORES = {"oa": "Overall accuracy", "kappa": "Kappa", "mean_fscore": "Mean F-score"}
 FIGURE_DPI = 200

@@ -12,18 +12,15 @@ import netCDF4
 import numpy as np
 import rasterio
 
-from . import blocks, grid, rasters, samples_file, store
-from .artifacts import (
-    DATE_GRID,
-    REFERENCE,
-    SAMPLES_PART,
-    SELECTION,
-    TILE_INDEX,
-)
+from .artifacts import DATE_GRID, REFERENCE, SAMPLES_PART, SELECTION, TILE_INDEX
 from .contract import Job, Step
-from .layout import CubeSettings, Layout, load_dates
+from .files import rasters, store
 from .pixels import PixelReader, Pixels
-from .tile import TileIndex
+from .sampling import samples_file
+from .series import blocks
+from .tiles import grid
+from .tiles.layout import CubeSettings, Layout, load_dates
+from .tiles.tile import TileIndex
 
 log = logging.getLogger(__name__)
 

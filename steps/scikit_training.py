@@ -9,9 +9,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import asdict
 
-from . import store
 from .artifacts import CROSS_VALIDATION, EXTERNAL, MODEL_SKOPS, SAMPLES
 from .contract import Job, Step
+from .files import store
 from .learning import apart
 from .scikit import learnt, process
 from .scikit.settings import Settings

@@ -19,18 +19,20 @@ import pandas as pd
 import rasterio
 
 from ..errors import TaskError
-from . import draws, enough, exchange, polygon_table, rasters, sampling, split, store
 from .artifacts import LABELS, POLYGONS, REFERENCE, REGIONS, SEED_STATISTICS, SELECTION
 from .contract import MAIN, WHOLE, Job, Step, Unit
-from .labels import Labels
-from .picker import Picker
-from .samples_file import TRAINING, VALIDATION
-from .sampling import Picks, asked
+from .files import rasters, store
+from .reference import polygon_table, split
+from .reference.labels import Labels
+from .sampling import draws, enough, exchange, strategies
+from .sampling.picker import Picker
+from .sampling.samples_file import TRAINING, VALIDATION
+from .sampling.strategies import Picks, asked
 
 log = logging.getLogger(__name__)
 
 
-class Settings(split.SeedSettings, sampling.SamplingSettings, exchange.ExchangeSettings):
+class Settings(split.SeedSettings, strategies.SamplingSettings, exchange.ExchangeSettings):
     """Keys that the step uses."""
 
 
@@ -125,7 +127,7 @@ def _refuse_poor(job: Job, taught: list[Group], table: pd.DataFrame) -> None:
 
 def _groups(job: Job, members: Members, regions: Mapping[str, str]) -> list[Group]:
     """Count the learning pixels of each group and ask for as many as its strategy says."""
-    selection: sampling.SampleSelection = job.settings.sample_selection
+    selection: strategies.SampleSelection = job.settings.sample_selection
     counts = _available(job, members).reshape(len(members.models), len(members.codes))
     groups = []
     for model, row in zip(members.models, counts.tolist(), strict=True):
@@ -137,8 +139,8 @@ def _groups(job: Job, members: Members, regions: Mapping[str, str]) -> list[Grou
 
 
 def _picks(
-    selection: sampling.SampleSelection, model: str, regions: Mapping[str, str]
-) -> sampling.Picks:
+    selection: strategies.SampleSelection, model: str, regions: Mapping[str, str]
+) -> strategies.Picks:
     region = regions.get(model, model)
     return selection.of(polygon_table.told(model), polygon_table.told(region))
 
@@ -175,7 +177,7 @@ def _numbers(picks: Picks, job: Job) -> dict[int, int]:
     if picks.byclass is None:
         return {}
     classes = Labels.load(job.input(LABELS)).classes
-    return sampling.read_counts(picks.byclass, {label.value: label.code for label in classes})
+    return strategies.read_counts(picks.byclass, {label.value: label.code for label in classes})
 
 
 def _available(job: Job, members: Members) -> np.ndarray:

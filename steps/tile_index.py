@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
-from . import blocks, features, grid, rasters, store
 from .artifacts import INPUT_REPORT, TILE_INDEX, VIEWS
 from .contract import Job, Step, Unit
-from .layout import Layout, ViewSettings
+from .files import rasters, store
 from .sensors.sentinel2 import SENTINEL2
-from .tile import TileIndex, index_tile, other_grids
+from .series import blocks, features
+from .tiles import grid
+from .tiles.layout import Layout, ViewSettings
+from .tiles.tile import TileIndex, index_tile, other_grids
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from . import grid, rasters, store
 from .artifacts import (
     CONFIDENCE_STRIP,
     CONFIDENCE_TILE,
@@ -19,7 +18,9 @@ from .artifacts import (
     TILE_INDEX,
 )
 from .contract import Artifact, Job, Step, Unit
-from .tile import TileIndex
+from .files import rasters, store
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 PAIRS = {
     LABEL_TILE: LABEL_STRIP,

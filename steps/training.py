@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TaskError
-from . import store
 from .artifacts import (
     EXTERNAL,
     HISTORY,
@@ -25,6 +24,7 @@ from .artifacts import (
     SAMPLES,
 )
 from .contract import Artifact, Job, Step, Unit
+from .files import store
 from .learning import apart, process, sample_source
 from .learning.settings import TrainingSettings
 

@@ -9,11 +9,13 @@ from contextlib import ExitStack
 import numpy as np
 import rasterio
 
-from . import cog, grid, rasters, store
 from .artifacts import ENVELOPE, LABEL_TABLE, LABELS, TILE_INDEX, VALIDITY, VIEWS
 from .contract import Job, Step
-from .labels import Labels
-from .tile import TileIndex
+from .files import rasters, store
+from .maps import cog
+from .reference.labels import Labels
+from .tiles import grid
+from .tiles.tile import TileIndex
 
 
 class Settings(cog.CogSettings):

@@ -14,12 +14,14 @@ import torch
 import xarray as xr
 from sklearn.ensemble import RandomForestClassifier
 
-from i2lc.chain import cli, config
+from i2lc.chain import cli
+from i2lc.chain.settings import config
 from i2lc.demo import landscape
 from i2lc.nn_bank import predict
-from i2lc.steps import features, layout, model_file
-from i2lc.steps.learning import process
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.learning import model_file, process
+from i2lc.steps.series import features
+from i2lc.steps.tiles import layout
+from i2lc.steps.tiles.tile import TileIndex
 from i2lc.steps.training import OUTPUTS
 
 pytestmark = pytest.mark.chain

@@ -12,9 +12,10 @@ import rasterio
 import xarray as xr
 from conftest import Ended, digests, run_debug, tiny, with_keys
 
-from i2lc.steps import model_file, models
 from i2lc.steps.artifacts import EXTERNAL
 from i2lc.steps.external.record import Record
+from i2lc.steps.learning import model_file
+from i2lc.steps.prediction import models
 
 pytestmark = pytest.mark.chain
 

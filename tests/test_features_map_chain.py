@@ -13,13 +13,13 @@ import rasterio
 import xarray as xr
 from conftest import Ended, run_debug, tiny
 
-from i2lc.steps import grid
 from i2lc.steps.artifacts import DATE_GRID, ENVELOPE, TILE_INDEX
 from i2lc.steps.contract import Unit
-from i2lc.steps.features import FeatureReader
-from i2lc.steps.layout import INVALID, NOT_ACQUIRED, Layout, load_dates
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.series.features import FeatureReader
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.layout import INVALID, NOT_ACQUIRED, Layout, load_dates
+from i2lc.steps.tiles.tile import TileIndex
 
 pytestmark = pytest.mark.chain
 TILES = ("T31TCJ", "T31TDJ")

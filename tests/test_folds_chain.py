@@ -15,9 +15,10 @@ import shapely
 import xarray as xr
 from conftest import Ended, run_debug, tiny, with_keys
 
-from i2lc.steps import folds, grid
-from i2lc.steps.ground_truth import GroundTruthSettings
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.reference import folds
+from i2lc.steps.reference.ground_truth import GroundTruthSettings
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.tile import TileIndex
 
 pytestmark = pytest.mark.chain
 FOLDS = (1, 2)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import digests
 
-from i2lc.chain import ledger
+from i2lc.chain.records import ledger
 from reliability import page
 from reliability import scene as scenes
 from reliability.kills import GROUP_OF, OPTIONS, ORPHAN_LIMIT, Blow, Entry, blows, place_of

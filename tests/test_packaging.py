@@ -157,13 +157,33 @@ def test_the_layers_test_sees_an_arrow() -> None:
     assert ("chain.cli", "demo.landscape") in found
     assert ("chain.recipe", "steps.training") in found
     assert ("steps.learning.process", "nn_bank.training") in found
-    assert ("steps.disk", "errors") in found
+    assert ("steps.files.disk", "errors") in found
 
 
 def test_modules_do_not_import_in_circles() -> None:
     made = nx.DiGraph(arrow for arrow in arrows() if arrow[0] != arrow[1])
     circles = [sorted(part) for part in nx.strongly_connected_components(made) if len(part) > 1]
     assert circles == []
+
+
+def folder_of(name: str) -> str:
+    """Give `steps.files` of `steps.files.store`, and `steps.pixels` of itself."""
+    return ".".join(name.split(".")[:2])
+
+
+def test_folders_do_not_import_in_circles() -> None:
+    made = nx.DiGraph((folder_of(name), folder_of(imported)) for name, imported in arrows())
+    made.remove_edges_from(list(nx.selfloop_edges(made)))
+    assert made.has_edge("steps.maps", "steps.files")
+    circles = [sorted(part) for part in nx.strongly_connected_components(made) if len(part) > 1]
+    assert circles == []
+
+
+def test_no_folder_of_steps_imports_a_step() -> None:
+    steps = step_modules()
+    inner = [name for name in NAMES if name.startswith("steps.") and name.count(".") > 1]
+    assert len(inner) > 50
+    assert [f"{a} -> {b}" for a, b in arrows() if a in inner and b in steps] == []
 
 
 def step_modules() -> set[str]:

@@ -10,7 +10,7 @@ import rasterio
 from conftest import run_debug, tiny, with_keys
 
 from i2lc.chain import cli
-from i2lc.chain.ending import OK
+from i2lc.chain.telling.ending import OK
 from i2lc.errors import InputError
 
 pytestmark = pytest.mark.chain

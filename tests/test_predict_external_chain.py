@@ -14,9 +14,11 @@ from conftest import run_debug, tiny
 from test_predict_chain import renamed
 
 from i2lc.chain import cli
-from i2lc.chain.ending import OK
+from i2lc.chain.telling.ending import OK
 from i2lc.errors import InputError
-from i2lc.steps import check_external, model_file, models
+from i2lc.steps import check_external
+from i2lc.steps.learning import model_file
+from i2lc.steps.prediction import models
 
 pytestmark = pytest.mark.chain
 

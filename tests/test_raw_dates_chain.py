@@ -12,8 +12,8 @@ from conftest import Ended, digests, run_debug, tiny, with_keys
 
 from i2lc.steps.artifacts import DATE_GRID, TILE_INDEX
 from i2lc.steps.contract import Unit
-from i2lc.steps.layout import load_dates
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.tiles.layout import load_dates
+from i2lc.steps.tiles.tile import TileIndex
 
 pytestmark = pytest.mark.chain
 TILES = ("T31TCJ", "T31TDJ")

@@ -11,9 +11,10 @@ import pytest
 import rasterio
 
 from i2lc.chain import cli
-from i2lc.steps import features, grid, layout
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import index_tile
+from i2lc.steps.series import features
+from i2lc.steps.tiles import grid, layout
+from i2lc.steps.tiles.tile import index_tile
 
 pytestmark = pytest.mark.real
 

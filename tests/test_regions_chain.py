@@ -14,7 +14,7 @@ import shapely
 import xarray as xr
 from conftest import Ended, run_debug, tiny, with_keys
 
-from i2lc.steps import model_file
+from i2lc.steps.learning import model_file
 
 pytestmark = pytest.mark.chain
 ODD = "hills / é"

@@ -15,7 +15,8 @@ import pytest
 from conftest import with_keys
 
 from i2lc.demo import landscape
-from i2lc.steps import compare_table, store
+from i2lc.steps.files import store
+from i2lc.steps.scoring import compare_table
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(900)]
 

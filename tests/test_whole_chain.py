@@ -14,7 +14,7 @@ import rasterio.features
 import xarray as xr
 from conftest import Ended, digests, run_debug, tiny, with_keys
 
-from i2lc.steps import model_file
+from i2lc.steps.learning import model_file
 
 pytestmark = pytest.mark.chain
 Capture = pytest.CaptureFixture[str]

@@ -9,10 +9,10 @@ from datetime import date
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from .. import grid
 from ..artifacts import EXTERNAL, user_module
 from ..contract import Job
-from ..features import FeatureReader
+from ..series.features import FeatureReader
+from ..tiles import grid
 from .data import ExternalData
 from .exogenous import Exogenous, ExogenousReader
 from .functions import Functions

@@ -13,10 +13,10 @@ from functools import partial
 import numpy as np
 
 from ...errors import InputError
-from .. import raw_dates
 from ..kernels import indices, physical
-from ..layout import INDEX_SCALE, INVALID, NOT_ACQUIRED, ROLES, Layout
-from ..observed import Observed
+from ..series import raw_dates
+from ..series.observed import Observed
+from ..tiles.layout import INDEX_SCALE, INVALID, NOT_ACQUIRED, ROLES, Layout
 from .exogenous import Exogenous
 
 INDICES = (*ROLES, "Brightness")

@@ -15,8 +15,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ...errors import InputError
-from .. import grid
 from ..kernels import exogenous as kernel
+from ..tiles import grid
 from .exogenous_files import path_of, problems, wrong_with
 from .exogenous_sources import files_of, header, labels_of, open_raster, with_neighbours
 

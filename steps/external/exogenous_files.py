@@ -10,7 +10,7 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
-from .. import grid
+from ..tiles import grid
 from .exogenous_sources import TILE_MARK, folders, labels_of, opened, path_of
 
 __all__ = ["path_of", "problems", "wrong_with"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ..input_report import Report
+from ..checks.input_report import Report
 from . import cost, naming, scales
 from .place import Wanted
 from .record import Function, Record

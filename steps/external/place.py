@@ -11,11 +11,12 @@ from datetime import date
 import numpy as np
 
 from ...errors import InputError
-from .. import grid, raw_dates
-from ..features import FeatureReader
-from ..layout import Layout
-from ..observed import Observed
-from ..tile import TileIndex
+from ..series import raw_dates
+from ..series.features import FeatureReader
+from ..series.observed import Observed
+from ..tiles import grid
+from ..tiles.layout import Layout
+from ..tiles.tile import TileIndex
 from .data import ExternalData
 from .exogenous import Exogenous, ExogenousReader
 from .functions import WIDTH

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from .. import store
+from ..files import store
 
 SHIPPED = ""
 """Stands for the file of a function that comes with i2lc."""

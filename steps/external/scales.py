@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from ..input_report import Report
+from ..checks.input_report import Report
 from .stored import store
 
 LARGEST = 32767

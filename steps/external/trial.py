@@ -11,8 +11,8 @@ import numpy as np
 
 from ...errors import ConfigError, TaskError
 from ...nn_bank import user_code
-from .. import raw_dates
-from ..input_report import Report
+from ..checks.input_report import Report
+from ..series import raw_dates
 from . import cost, locality, modules
 from .data import ExternalData
 from .functions import call

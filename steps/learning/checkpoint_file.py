@@ -18,7 +18,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from ...nn_bank.checkpoint import Checkpoint
-from .. import store
+from ..files import store
 
 log = logging.getLogger(__name__)
 

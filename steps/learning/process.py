@@ -20,9 +20,8 @@ from ...nn_bank.base import Iota2NeuralNetwork
 from ...nn_bank.choice import Fit
 from ...nn_bank.history import Epoch, Progress
 from ...nn_bank.sources import Source
-from .. import model_file
 from ..sensors.sentinel2 import SENTINEL2
-from . import apart, checkpoint_file, figures
+from . import apart, checkpoint_file, figures, model_file
 from .sets import Sets, read
 from .settings import DeepLearning, Pair, TrainingSettings
 

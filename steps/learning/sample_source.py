@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ...errors import InputError, TaskError
 from ...nn_bank.samples import Samples
 from ...nn_bank.sources import Source
-from .. import enough, samples_file
-from ..samples_file import CHUNK, TRAINING, VALIDATION
+from ..sampling import enough, samples_file
+from ..sampling.samples_file import CHUNK, TRAINING, VALIDATION
 
 log = logging.getLogger(__name__)
 

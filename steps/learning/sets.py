@@ -9,7 +9,7 @@ from pathlib import Path
 from ...errors import TaskError
 from ...nn_bank.sources import Source
 from ...nn_bank.statistics import Quantiles, Statistics, Summary
-from .. import samples_file
+from ..sampling import samples_file
 from . import apart, sample_source
 from .settings import DeepLearning
 

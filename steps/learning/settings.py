@@ -15,9 +15,10 @@ from ...errors import ConfigError
 from ...nn_bank import registry
 from ...nn_bank.early_stop import EarlyStop
 from ...nn_bank.options import FitOptions
-from .. import layout, split
 from ..contract import Settings as BaseSettings
 from ..contract import UserPath, placed_in_file
+from ..reference import split
+from ..tiles import layout
 
 OPTIONS = ("batch_size", "learning_rate", "weight_decay")
 """Keys of `hyperparameters_solver` that are none of the network's own parameters."""

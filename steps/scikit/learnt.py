@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import TaskError
-from .. import enough, samples_file
+from ..sampling import enough, samples_file
 from . import estimators
 from .prediction import Meaning, flat
 from .settings import Settings

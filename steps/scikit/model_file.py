@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import InconsistentVersionWarning
 
 from ...errors import InputError
-from ..model_file import Card, card_of
+from ..learning.model_file import Card, card_of
 from . import archive, prediction
 from .prediction import Meaning
 

@@ -14,9 +14,9 @@ import sklearn
 from sklearn.pipeline import Pipeline
 
 from ...errors import TaskError
-from .. import model_file as network_file
-from .. import samples_file
 from ..learning import apart
+from ..learning import model_file as network_file
+from ..sampling import samples_file
 from ..sensors.sentinel2 import SENTINEL2
 from . import estimators, keywords, learnt, model_file, search
 from .learnt import Learnt

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ..contract import Settings as BaseSettings
-from ..layout import RawSettings
-from ..split import SeedSettings
+from ..reference.split import SeedSettings
+from ..tiles.layout import RawSettings
 
 SECTION = "scikit_models_parameters"
 ModelType = Literal[

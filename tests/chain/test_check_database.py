@@ -13,8 +13,9 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from i2lc.chain import check_database, cli
-from i2lc.steps import database
+from i2lc.chain import cli
+from i2lc.chain.verbs import check_database
+from i2lc.steps.shapes import database
 
 X, Y = 600_000, 6_300_000
 BOWTIE = shapely.from_wkt("POLYGON((0 0, 100 100, 100 0, 0 100, 0 0))")

@@ -11,10 +11,11 @@ import pytest
 from conftest import Ended, tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import cli, ending, execution, recipe
+from i2lc.chain import cli, execution, recipe
 from i2lc.chain import run as runs
-from i2lc.chain.task import Order, Outcome, execute
-from i2lc.steps.tile_checks import Report
+from i2lc.chain.tasks.task import Order, Outcome, execute
+from i2lc.chain.telling import ending
+from i2lc.steps.checks.tile_checks import Report
 
 Capture = pytest.CaptureFixture[str]
 STEPS = [step.name for step in recipe.land_cover()]

@@ -13,11 +13,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from i2lc.chain import config, kinds, sections
-from i2lc.chain.config import Config
+from i2lc.chain.settings import config, kinds, sections
+from i2lc.chain.settings.config import Config
 from i2lc.errors import ConfigError
-from i2lc.steps.folds import Folds
-from i2lc.steps.grid import LatticeSettings
+from i2lc.steps.reference.folds import Folds
+from i2lc.steps.tiles.grid import LatticeSettings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from i2lc.chain import config
+from i2lc.chain.settings import config
 from i2lc.errors import ConfigError
 
 CHAIN = """\

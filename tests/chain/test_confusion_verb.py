@@ -14,12 +14,14 @@ import rasterio
 import shapely
 from rasterio.transform import from_origin
 
-from i2lc.chain import cli, confusion_verb
+from i2lc.chain import cli
+from i2lc.chain.verbs import confusion
 from i2lc.errors import InputError
 from i2lc.nn_bank import metrics
-from i2lc.steps import compare, compare_table, rasters
-from i2lc.steps.compare_table import Table
-from i2lc.steps.compare_vector import Asked
+from i2lc.steps.files import rasters
+from i2lc.steps.scoring import compare, compare_table
+from i2lc.steps.scoring.compare_table import Table
+from i2lc.steps.scoring.compare_vector import Asked
 
 LEFT, TOP = 600000, 6350000
 SIZE = 20
@@ -211,7 +213,7 @@ def test_without_out_nothing_is_written(stripes, tmp_path, capsys):
     truth = write_vector(tmp_path / "t.geojson", [box(1, 0, 4, 2)], code=[1])
     before = sorted(tmp_path.iterdir())
     call = ["-map", str(stripes), "-ref.vector", str(truth), "-ref.vector.field", "code"]
-    assert confusion_verb.main(call) == 0
+    assert confusion.main(call) == 0
     assert sorted(tmp_path.iterdir()) == before
     assert capsys.readouterr().out.endswith("are left out\n")
 
@@ -385,7 +387,7 @@ def test_a_raster_without_labels_is_refused(stripes, tmp_path):
 )
 def test_a_wrong_command_line_is_told(call, told, capsys):
     with pytest.raises(SystemExit) as caught:
-        confusion_verb.main(call)
+        confusion.main(call)
     assert caught.value.code == 2
     assert capsys.readouterr().err == f"i2lc confusion: {told}; see i2lc confusion -h\n"
 
@@ -394,11 +396,11 @@ def test_compare_refuses_other_files(tmp_path):
     made = "i2lc confusion -map MAP -ref.vector FILE -ref.vector.field FIELD -out DIR writes one"
     missing, other = tmp_path / "none.json", tmp_path / "other.json"
     with pytest.raises(InputError) as caught:
-        confusion_verb.main(["-compare", str(missing)])
+        confusion.main(["-compare", str(missing)])
     assert str(caught.value) == f"there is no {missing}; {made}"
     other.write_text('{"labels": [1]}')
     with pytest.raises(InputError) as caught:
-        confusion_verb.main(["-compare", str(other)])
+        confusion.main(["-compare", str(other)])
     assert str(caught.value) == (
         f"{other} is no matrix in JSON (KeyError: 'confusion_matrix'); {made}"
     )

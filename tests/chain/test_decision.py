@@ -12,11 +12,13 @@ import pytest
 import toy
 from conftest import tiny
 
-from i2lc.chain import config, decision, graph, ledger, output, recipe, sources, units
-from i2lc.chain.config import Config
-from i2lc.chain.decision import REMOVED, Verdict
+from i2lc.chain import graph, recipe, units
 from i2lc.chain.graph import Graph
-from i2lc.chain.ledger import Fingerprint
+from i2lc.chain.records import decision, ledger, output, sources
+from i2lc.chain.records.decision import REMOVED, Verdict
+from i2lc.chain.records.ledger import Fingerprint
+from i2lc.chain.settings import config
+from i2lc.chain.settings.config import Config
 from i2lc.chain.units import Units
 from i2lc.steps.contract import Settings
 

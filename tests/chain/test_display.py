@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from i2lc.chain.display import Display
+from i2lc.chain.telling.display import Display
 
 
 class Terminal(io.StringIO):

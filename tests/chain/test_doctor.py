@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from i2lc.chain import cli, doctor
-from i2lc.chain.diagnosis import Check, judge
+from i2lc.chain import cli
+from i2lc.chain.verbs import doctor
+from i2lc.chain.verbs.diagnosis import Check, judge
 from i2lc.demo import landscape
 from i2lc.scheduler.needs import GIB, Need, Site
 from i2lc.scheduler.probe import Answer

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from i2lc.chain import config, plan
-from i2lc.chain.config import Config
+from i2lc.chain import plan
 from i2lc.chain.recipe import Asked
+from i2lc.chain.settings import config
+from i2lc.chain.settings.config import Config
 from i2lc.errors import ConfigError
 from i2lc.steps.external.asked import Call
-from i2lc.steps.features_product import Product
+from i2lc.steps.maps.features_product import Product
 
 LAND_COVER = """\
 chain :

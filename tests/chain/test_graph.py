@@ -15,7 +15,7 @@ from i2lc.chain.units import Units
 from i2lc.errors import GraphError
 from i2lc.steps import artifacts
 from i2lc.steps.contract import Artifact, File, Unit
-from i2lc.steps.features_product import Product
+from i2lc.steps.maps.features_product import Product
 
 ALL = [value for value in vars(artifacts).values() if isinstance(value, Artifact)]
 BOTH = Asked(probabilities=True, probability_mosaic=True)

@@ -12,19 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from i2lc.chain import guard, lock, usage
-from i2lc.chain.guard import Limits
-from i2lc.chain.last_words import last_words
-from i2lc.chain.usage import Work
-from i2lc.steps.ownership import LOCK, Claim
+from i2lc.chain.records import lock
+from i2lc.chain.tasks import guard, usage
+from i2lc.chain.tasks.guard import Limits
+from i2lc.chain.tasks.usage import Work
+from i2lc.chain.telling.last_words import last_words
+from i2lc.steps.files.ownership import LOCK, Claim
 
 WORKER = """
 import ctypes, logging, multiprocessing, os, subprocess, sys, threading, time
 from pathlib import Path
-from i2lc.chain import guard, usage
-from i2lc.chain.guard import Limits
-from i2lc.steps import store
-from i2lc.steps.ownership import CLAIM, Claim
+from i2lc.chain.tasks import guard, usage
+from i2lc.chain.tasks.guard import Limits
+from i2lc.steps.files import store
+from i2lc.steps.files.ownership import CLAIM, Claim
 MB = 1024**2
 own = usage.memory([], 1 << 60)
 log = Path("task.log")

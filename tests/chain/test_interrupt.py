@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from i2lc.chain import interrupt
+from i2lc.chain.tasks import interrupt
 from i2lc.scheduler.drive import Stop
 
 

@@ -16,8 +16,10 @@ import toy
 from conftest import tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import config, differences, graph, ledger, recipe, sources, units
-from i2lc.chain.ledger import Fingerprint
+from i2lc.chain import graph, recipe, units
+from i2lc.chain.records import differences, ledger, sources
+from i2lc.chain.records.ledger import Fingerprint
+from i2lc.chain.settings import config
 from i2lc.steps.contract import Settings, Step, Unit
 
 ORDER = [step.name for step in recipe.land_cover()]
@@ -181,14 +183,14 @@ def test_the_text_of_the_code_counts(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_step_is_followed_to_its_kernels_and_networks() -> None:
     classification = sources.code_of("i2lc.steps.classification")
     assert {
-        "i2lc.steps.blocks",
-        "i2lc.steps.features",
+        "i2lc.steps.series.blocks",
+        "i2lc.steps.series.features",
         "i2lc.steps.kernels.gapfill",
-        "i2lc.steps.warp",
+        "i2lc.steps.series.warp",
         "i2lc.nn_bank.inference",
         "i2lc.nn_bank.mlp",
     } <= set(classification)
-    assert not {"i2lc.steps.contract", "i2lc.steps.store"} & set(classification)
+    assert not {"i2lc.steps.contract", "i2lc.steps.files.store"} & set(classification)
     assert not [name for name in classification if name.startswith("i2lc.chain")]
 
 

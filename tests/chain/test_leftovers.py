@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from i2lc.chain import leftovers, lock
-from i2lc.steps.ownership import LOCK
+from i2lc.chain.records import leftovers, lock
+from i2lc.steps.files.ownership import LOCK
 
 
 def hold(root: Path, run_id: str) -> None:

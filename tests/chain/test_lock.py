@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from i2lc.chain import lock, output
+from i2lc.chain.records import lock, output
 from i2lc.errors import InputError
-from i2lc.steps import disk, ownership
-from i2lc.steps.ownership import LOCK, Holder
+from i2lc.steps.files import disk, ownership
+from i2lc.steps.files.ownership import LOCK, Holder
 
 HOST = socket.gethostname()
 
@@ -317,7 +317,7 @@ def test_a_vanished_folder_is_told_and_not_made_again(tmp_path: Path) -> None:
 TAKER = """
 import sys, time
 from pathlib import Path
-from i2lc.chain import lock
+from i2lc.chain.records import lock
 from i2lc.errors import InputError
 root, number, start = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 time.sleep(max(start - time.time(), 0))

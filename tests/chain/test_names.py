@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2lc.chain.names import KNOWN_IOTA2, MOVED, RENAMED, modernise, unknown_key_error
-from i2lc.chain.syntax import Document
+from i2lc.chain.settings.names import KNOWN_IOTA2, MOVED, RENAMED, modernise, unknown_key_error
+from i2lc.chain.settings.syntax import Document
 from i2lc.errors import ConfigError
 
 RUN = Path("run.cfg")

@@ -11,7 +11,8 @@ import pytest
 from conftest import Ended, tiny, with_keys
 
 from i2lc import __version__
-from i2lc.chain import config, ledger, output
+from i2lc.chain.records import ledger, output
+from i2lc.chain.settings import config
 from i2lc.errors import InputError
 
 MARK = f"output folder of i2lc {__version__}\n"

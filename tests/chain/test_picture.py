@@ -9,7 +9,8 @@ import matplotlib as mpl
 import pytest
 import toy
 
-from i2lc.chain import graph, picture
+from i2lc.chain import graph
+from i2lc.chain.telling import picture
 from i2lc.errors import ConfigError
 
 GRAPH = graph.build(toy.STEPS, toy.UNITS)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from conftest import tiny
 
-from i2lc.chain import config, placement, resources
-from i2lc.chain.orders import Orders
 from i2lc.chain.recipe import STEPS
+from i2lc.chain.settings import config, resources
+from i2lc.chain.tasks import placement
+from i2lc.chain.tasks.orders import Orders
 from i2lc.scheduler import allocation
 from i2lc.scheduler.allocation import Allocation
 from i2lc.scheduler.needs import GIB, Need

@@ -12,7 +12,8 @@ import pytest
 from conftest import tiny
 from test_predict_verb import BANDS, INDICES, card, load, on, refusal, write
 
-from i2lc.chain import plan, predict_verb
+from i2lc.chain import plan
+from i2lc.chain.verbs import predict
 from i2lc.steps.external.record import Function, Record
 
 MINE = """
@@ -88,7 +89,7 @@ def test_it_is_said_which_features_and_files_there_are(
     tmp_path: Path, model: Path, mine: Path
 ) -> None:
     made = load(model, tmp_path, external_features=[str(mine)])
-    assert [*predict_verb.told(made)] == [
+    assert [*predict.told(made)] == [
         f"{model}: MLPClassifier, 2 classes, 4 dates",
         "external features: ratio, soi (functions of mine.py)",
     ]
@@ -211,8 +212,8 @@ def test_a_raster_that_no_function_reads_is_refused(
 
 def test_how_to_go_on_is_the_same_command(tmp_path: Path, model: Path, mine: Path) -> None:
     words = (model, *on(tmp_path, "-external_features", mine, tmp_path / "b.py", "-restart"))
-    options = predict_verb.parser().parse_args([str(word) for word in words])
-    assert [*predict_verb.words_of(options)][-3:] == [
+    options = predict.parser().parse_args([str(word) for word in words])
+    assert [*predict.words_of(options)][-3:] == [
         "-external_features",
         str(mine),
         str(tmp_path / "b.py"),

@@ -11,14 +11,18 @@ import pytest
 from conftest import tiny, with_keys
 from safetensors.torch import save_file
 
-from i2lc.chain import cli, plan, predict_config, predict_verb
+from i2lc.chain import cli, plan
 from i2lc.chain.arguments import WRONG
+from i2lc.chain.settings import predict_config
+from i2lc.chain.verbs import predict
 from i2lc.errors import ConfigError, InputError
 from i2lc.nn_bank import build
-from i2lc.steps import given_model, model_file, other_year
-from i2lc.steps.labels import Label
-from i2lc.steps.layout import INDEX_SCALE
-from i2lc.steps.model_file import Card
+from i2lc.steps import given_model
+from i2lc.steps.learning import model_file
+from i2lc.steps.learning.model_file import Card
+from i2lc.steps.prediction import other_year
+from i2lc.steps.reference.labels import Label
+from i2lc.steps.tiles.layout import INDEX_SCALE
 
 BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
 INDICES = ("NDVI", "NDWI", "Brightness")
@@ -53,7 +57,7 @@ def write(path: Path, made: Card) -> Path:
 
 def refusal(*arguments: object) -> str:
     with pytest.raises((ConfigError, InputError)) as caught:
-        predict_verb.main([str(word) for word in arguments])
+        predict.main([str(word) for word in arguments])
     return str(caught.value)
 
 
@@ -218,7 +222,7 @@ def test_a_wrong_value_of_the_command_line_is_told(tmp_path: Path, model: Path) 
 
 def test_the_tiles_are_needed(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        predict_verb.main([str(model), "-list_tile", "T31TCJ"])
+        predict.main([str(model), "-list_tile", "T31TCJ"])
     assert caught.value.code == WRONG
     assert (
         "-config FILE is needed, or -s2_path DIR, -list_tile TILES and -out DIR"
@@ -321,10 +325,10 @@ def test_the_steps_of_a_prediction(tmp_path: Path, model: Path) -> None:
 
 
 def test_how_to_go_on_is_the_same_command(tmp_path: Path, model: Path) -> None:
-    options = predict_verb.parser().parse_args(
+    options = predict.parser().parse_args(
         [str(word) for word in (model, *on(tmp_path, "--calibrate", "-restart"))]
     )
-    assert list(predict_verb.words_of(options)) == [
+    assert list(predict.words_of(options)) == [
         *("i2lc", "predict", str(model)),
         *("-out", str(tmp_path / "map"), "-s2_path", str(tmp_path / "s2")),
         *("-list_tile", "T31TCJ", "-calibrate"),

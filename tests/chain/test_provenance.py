@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from i2lc.chain import output, provenance
+from i2lc.chain.records import output, provenance
 
 OLD = {"i2lc": "0.1.0", "python": "3.11.1", "torch": "2.12.0"}
 NEW = {"i2lc": "0.1.0", "python": "3.11.1", "torch": "2.13.0"}

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from conftest import tiny, with_keys
 
-from i2lc.chain import config, plan, recipe
+from i2lc.chain import plan, recipe
 from i2lc.chain.recipe import Asked
+from i2lc.chain.settings import config
 from i2lc.steps import check_external, check_tiles
 from i2lc.steps.artifacts import EXTERNAL, user_module
 from i2lc.steps.contract import Step
-from i2lc.steps.features_product import Product
+from i2lc.steps.maps.features_product import Product
 
 PLAIN = [
     "check_inputs",

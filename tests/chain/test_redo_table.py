@@ -12,9 +12,11 @@ import shapely
 from conftest import tiny
 from pydantic import BaseModel
 
-from i2lc.chain import config, graph, kinds, ledger, plan, recipe, sections, units
-from i2lc.chain.config import Config
+from i2lc.chain import graph, plan, recipe, units
 from i2lc.chain.recipe import Asked
+from i2lc.chain.records import ledger
+from i2lc.chain.settings import config, kinds, sections
+from i2lc.chain.settings.config import Config
 from i2lc.steps.contract import Settings
 
 NONE: set[str] = set()

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from i2lc.chain import resource_file, resource_keys, resources
 from i2lc.chain.recipe import STEPS
-from i2lc.chain.resources import Resources
+from i2lc.chain.settings import resource_file, resource_keys, resources
+from i2lc.chain.settings.resources import Resources
 from i2lc.errors import ConfigError
 from i2lc.scheduler.allocation import Allocation
 from i2lc.scheduler.needs import GIB, Need, Site

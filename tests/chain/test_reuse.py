@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import Ended, tiny, with_keys
 
-from i2lc.chain import config, ledger, plan, reuse
-from i2lc.chain.decision import Verdict
+from i2lc.chain import plan
+from i2lc.chain.records import ledger, reuse
+from i2lc.chain.records.decision import Verdict
+from i2lc.chain.settings import config
 
 REMOVED = "envelope/T31TCJ.tif"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from i2lc.chain import config
+from i2lc.chain.settings import config
 from i2lc.errors import ConfigError
 from i2lc.steps.scikit.estimators import ESTIMATORS
 

@@ -10,13 +10,15 @@ import pytest
 import shapely
 from conftest import tiny
 
-from i2lc.chain import cli, split_tiles
-from i2lc.chain import config as configs
+from i2lc.chain import cli
+from i2lc.chain.settings import config as configs
+from i2lc.chain.verbs import split_tiles
 from i2lc.errors import InputError
-from i2lc.steps import disk, folds, ground_truth, tile_pairs
+from i2lc.steps.files import disk
+from i2lc.steps.reference import folds, ground_truth, tile_pairs
+from i2lc.steps.reference.tile_pairs import tile_of
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import index_tile
-from i2lc.steps.tile_pairs import tile_of
+from i2lc.steps.tiles.tile import index_tile
 
 CRS = "EPSG:32631"
 X, Y = 400000, 4800000

@@ -15,13 +15,16 @@ import pytest
 import toy
 from conftest import tiny
 
-from i2lc.chain import config as configs
-from i2lc.chain import decision, graph, ledger, lock, standing, status, tasks_status
-from i2lc.chain.config import Config
-from i2lc.chain.decision import Verdict
+from i2lc.chain import graph
 from i2lc.chain.plan import Plan
-from i2lc.chain.sections import RunSettings
-from i2lc.chain.tasks_status import Facts, StateFile
+from i2lc.chain.records import decision, ledger, lock
+from i2lc.chain.records.decision import Verdict
+from i2lc.chain.settings import config as configs
+from i2lc.chain.settings.config import Config
+from i2lc.chain.settings.sections import RunSettings
+from i2lc.chain.telling import standing, tasks_status
+from i2lc.chain.telling.tasks_status import Facts, StateFile
+from i2lc.chain.verbs import status
 from i2lc.errors import ConfigError, InputError
 from i2lc.steps.contract import Unit
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2lc.chain.syntax import Document, read
+from i2lc.chain.settings.syntax import Document, read
 from i2lc.errors import ConfigError
 
 # Listing 2 of the seed document, as it stands.

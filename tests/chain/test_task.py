@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 import toy
 
-from i2lc.chain import graph, ledger, lock
-from i2lc.chain.task import MORE_MEMORY, Order, Outcome, execute
+from i2lc.chain import graph
+from i2lc.chain.records import ledger, lock
+from i2lc.chain.tasks.task import MORE_MEMORY, Order, Outcome, execute
 from i2lc.errors import InputError
-from i2lc.steps import store
 from i2lc.steps.contract import Job
-from i2lc.steps.ownership import LOCK
+from i2lc.steps.files import store
+from i2lc.steps.files.ownership import LOCK
 
 SETTINGS = toy.ToySettings(word="hello")
 GRAPH = graph.build(toy.STEPS, toy.UNITS)

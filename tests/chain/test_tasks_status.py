@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from i2lc.chain import lock, task_states, tasks_status
-from i2lc.chain.decision import Verdict
-from i2lc.chain.task_states import Listed
-from i2lc.chain.tasks_status import NAME, Facts, StateFile
+from i2lc.chain.records import lock
+from i2lc.chain.records.decision import Verdict
+from i2lc.chain.telling import task_states, tasks_status
+from i2lc.chain.telling.task_states import Listed
+from i2lc.chain.telling.tasks_status import NAME, Facts, StateFile
 from i2lc.errors import InputError
 
 FACTS = Facts("0.9", "1a2b3c4d", 123, "node 7", "2026-11-21T06:00:00+00:00", "/a b/run.cfg")

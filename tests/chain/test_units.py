@@ -14,11 +14,12 @@ from conftest import tiny
 from odc.geo.geobox import GeoBox
 from toy import UNITS
 
-from i2lc.chain import config, units
+from i2lc.chain import units
+from i2lc.chain.settings import config
 from i2lc.chain.units import Units
 from i2lc.errors import InputError
 from i2lc.steps.contract import MAIN, WHOLE, Unit
-from i2lc.steps.folds import Folds
+from i2lc.steps.reference.folds import Folds
 
 TOP, LEFT = 6_300_000, 560_000
 GBOX = GeoBox((100, 80), Affine(10, 0, LEFT, 0, -10, TOP), "EPSG:2154")

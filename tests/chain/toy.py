@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from i2lc.chain.units import Units
-from i2lc.steps import store
 from i2lc.steps.contract import Artifact, Job, Settings, Step
+from i2lc.steps.files import store
 
 INDEX = Artifact("index", "index/{tile}.txt", "one a tile")
 PART = Artifact("part", "parts/{tile}_{strip}.txt", "one a strip")

@@ -6,9 +6,9 @@ import numpy as np
 
 from i2lc.steps.external.data import ExternalData
 from i2lc.steps.external.exogenous import Exogenous
-from i2lc.steps.layout import INVALID, NOT_ACQUIRED, Layout
-from i2lc.steps.observed import Observed
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
+from i2lc.steps.series.observed import Observed
+from i2lc.steps.tiles.layout import INVALID, NOT_ACQUIRED, Layout
 
 DATES = (date(2018, 1, 1), date(2018, 1, 11), date(2018, 1, 21))
 TEXTS = ["20180101", "20180111", "20180121"]

@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from i2lc.steps import samples_file
+from i2lc.steps.sampling import samples_file
 from i2lc.steps.scikit import process
 from i2lc.steps.scikit.settings import Settings
 

@@ -14,18 +14,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from i2lc.errors import InputError, TaskError
-from i2lc.steps import (
-    augmentation,
-    augmentation_settings,
-    samples_file,
-    sampling_checks,
-    store,
-    synthesis,
-)
+from i2lc.steps import augmentation
 from i2lc.steps.artifacts import LABELS, MERGED, SAMPLES
-from i2lc.steps.augmentation_settings import SampleAugmentation, new_samples
+from i2lc.steps.checks import sampling_checks
 from i2lc.steps.contract import File, Job, Unit
-from i2lc.steps.labels import Label, Labels
+from i2lc.steps.files import store
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.sampling import augmentation_settings, samples_file, synthesis
+from i2lc.steps.sampling.augmentation_settings import SampleAugmentation, new_samples
 
 AXES = samples_file.Axes((date(2018, 1, 5), date(2018, 2, 4)), ("B4", "NDVI"), (10000.0, 1000.0))
 UNIT = Unit(region="R1f2", fold=2, seed=1)

@@ -12,14 +12,16 @@ from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
 from i2lc.errors import InputError, TaskError
-from i2lc.steps import claims, class_statistics, grid, ground_truth, report, training
+from i2lc.steps import class_statistics, report, training
 from i2lc.steps.artifacts import CLASS_STATISTICS, SEED_STATISTICS
 from i2lc.steps.contract import File, Job, Settings, Unit
-from i2lc.steps.labels import Label, Labels
-from i2lc.steps.layout import FeatureSettings
-from i2lc.steps.matrix import Matrix
-from i2lc.steps.scores import run_of
-from i2lc.steps.split import SeedSettings
+from i2lc.steps.reference import claims, ground_truth
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.reference.split import SeedSettings
+from i2lc.steps.scoring.matrix import Matrix
+from i2lc.steps.scoring.scores import run_of
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.layout import FeatureSettings
 
 BOXES = [shapely.box(600_000 + 20 * k, 0, 600_010 + 20 * k, 10) for k in range(4)]
 

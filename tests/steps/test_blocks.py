@@ -12,14 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from i2lc.chain import config
-from i2lc.steps import blocks, grid, tile_index
+from i2lc.chain.settings import config
+from i2lc.steps import tile_index
 from i2lc.steps.artifacts import TILE_INDEX, VIEWS
 from i2lc.steps.contract import File, Job, Unit
-from i2lc.steps.layout import Layout
 from i2lc.steps.sensors.base import Product
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.series import blocks
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.layout import Layout
+from i2lc.steps.tiles.tile import TileIndex
 
 LAYOUT = Layout(SENTINEL2, tuple(SENTINEL2.bands), ("NDVI", "NDWI", "Brightness"))
 TARGETS = 37

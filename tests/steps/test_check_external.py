@@ -15,12 +15,13 @@ import rasterio
 
 from i2lc.demo import landscape
 from i2lc.errors import InputError, TaskError
-from i2lc.steps import check_external, layout
+from i2lc.steps import check_external
 from i2lc.steps.artifacts import EXTERNAL, EXTERNAL_REPORT, MODEL_DATES, user_module
 from i2lc.steps.check_external import GivenSettings, Settings
 from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.external import cost, place, scales
 from i2lc.steps.external.record import Record
+from i2lc.steps.tiles import layout
 
 TILE = "T31TCJ"
 SOI = '''

@@ -17,8 +17,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
 from i2lc.errors import InputError
-from i2lc.steps import claims, envelopes, grid, polygons, rasters, store
-from i2lc.steps import split as split_step
+from i2lc.steps import envelopes, polygons
 from i2lc.steps.artifacts import (
     DATE_GRID,
     ENVELOPE,
@@ -33,10 +32,14 @@ from i2lc.steps.artifacts import (
     VIEWS,
 )
 from i2lc.steps.contract import MAIN, File, Job, Unit
-from i2lc.steps.folds import Folds
-from i2lc.steps.labels import Labels
+from i2lc.steps.files import rasters, store
+from i2lc.steps.reference import claims
+from i2lc.steps.reference import split as split_step
+from i2lc.steps.reference.folds import Folds
+from i2lc.steps.reference.labels import Labels
 from i2lc.steps.sensors.base import Product
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.tile import TileIndex
 
 LAMBERT = "EPSG:2154"
 

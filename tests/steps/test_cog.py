@@ -10,8 +10,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
-from i2lc.steps import blocks, cog, grid, rasters, tile
-from i2lc.steps.cog import Look
+from i2lc.steps.files import rasters
+from i2lc.steps.maps import cog
+from i2lc.steps.maps.cog import Look
+from i2lc.steps.series import blocks
+from i2lc.steps.tiles import grid, tile
 
 
 def box(height, width, row=0, col=0):

@@ -7,7 +7,7 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import confusion, rasters, store
+from i2lc.steps import confusion
 from i2lc.steps.artifacts import (
     CONFIDENCE,
     CONFIDENCE_STRIP,
@@ -21,8 +21,9 @@ from i2lc.steps.artifacts import (
 )
 from i2lc.steps.confusion import Pieces
 from i2lc.steps.contract import File, Job, Settings, Unit
-from i2lc.steps.labels import Label, Labels
-from i2lc.steps.matrix import Matrix
+from i2lc.steps.files import rasters, store
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.scoring.matrix import Matrix
 
 CODES = (3, 7, 300)
 COLUMNS = ["polygon", "side", "label", "said", "pixels", "confidence"]

@@ -8,8 +8,9 @@ import pytest
 import shapely
 from matplotlib import image
 
-from i2lc.steps import distances, store
-from i2lc.steps.distances import Bin
+from i2lc.steps.files import store
+from i2lc.steps.scoring import distances
+from i2lc.steps.scoring.distances import Bin
 
 
 def squares(*lefts):

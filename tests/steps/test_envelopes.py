@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import envelopes, grid, rasters, store, tile
+from i2lc.steps import envelopes
 from i2lc.steps.artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
 from i2lc.steps.contract import File, Job, Unit
-from i2lc.steps.layout import load_dates
+from i2lc.steps.files import rasters, store
 from i2lc.steps.sensors.base import Product
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.tiles import grid, tile
+from i2lc.steps.tiles.layout import load_dates
+from i2lc.steps.tiles.tile import TileIndex
 
 OUTSIDE, NEVER, SEEN = -1, 0, 1
 

@@ -3,8 +3,9 @@
 import pytest
 
 from i2lc.errors import InputError
-from i2lc.steps import exchange, sampling_checks
-from i2lc.steps.exchange import Transfer
+from i2lc.steps.checks import sampling_checks
+from i2lc.steps.sampling import exchange
+from i2lc.steps.sampling.exchange import Transfer
 
 MODELS = ("R1", "R2", "R2f1", "R2f2")
 

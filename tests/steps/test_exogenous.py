@@ -13,12 +13,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from i2lc.chain.placement import environment
+from i2lc.chain.tasks.placement import environment
 from i2lc.errors import InputError
 from i2lc.scheduler.needs import Need
-from i2lc.steps import grid
 from i2lc.steps.external import calls, exogenous, exogenous_files
 from i2lc.steps.external.exogenous import Exogenous, ExogenousReader
+from i2lc.steps.tiles import grid
 
 TILE = "T31TCJ"
 NODATA = -9999

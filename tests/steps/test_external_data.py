@@ -23,10 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i2lc.errors import InputError
-from i2lc.steps.features import FeatureReader
 from i2lc.steps.kernels import physical
-from i2lc.steps.layout import Layout
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
+from i2lc.steps.series.features import FeatureReader
+from i2lc.steps.tiles.layout import Layout
 
 SERIES = [
     f"get_{kind}_Sentinel2_{name}"

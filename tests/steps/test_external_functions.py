@@ -20,7 +20,7 @@ from i2lc.steps.external import functions, modules, ready
 from i2lc.steps.external.functions import Functions, _Ready, call, split_labels
 from i2lc.steps.external.record import SHIPPED, Function, Record
 from i2lc.steps.external.stored import store
-from i2lc.steps.layout import INVALID, NOT_ACQUIRED
+from i2lc.steps.tiles.layout import INVALID, NOT_ACQUIRED
 
 SEED = '''
 def get_soi_s2(self):

@@ -15,11 +15,13 @@ from scipy.ndimage import binary_erosion
 from i2lc.demo import landscape
 from i2lc.errors import InputError
 from i2lc.nn_bank import stored
-from i2lc.steps import grid, layout, open_files, raw_dates
-from i2lc.steps.features import FeatureReader
-from i2lc.steps.layout import FeatureSettings, Layout
+from i2lc.steps.files import open_files
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import index_tile
+from i2lc.steps.series import raw_dates
+from i2lc.steps.series.features import FeatureReader
+from i2lc.steps.tiles import grid, layout
+from i2lc.steps.tiles.layout import FeatureSettings, Layout
+from i2lc.steps.tiles.tile import index_tile
 
 TILE = "T31TCJ"
 UTM, LAMBERT = "EPSG:32631", "EPSG:2154"

@@ -10,12 +10,15 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
-from i2lc.steps import cog, features_map, features_mosaic, grid, parts, rasters
+from i2lc.steps import features_map, features_mosaic
 from i2lc.steps.contract import Unit
 from i2lc.steps.external.settings import ExternalFeatures
-from i2lc.steps.features_product import Product
+from i2lc.steps.files import rasters
+from i2lc.steps.maps import cog, parts
+from i2lc.steps.maps.features_product import Product
 from i2lc.steps.pixels import Pixels
-from i2lc.steps.samples_file import Axes
+from i2lc.steps.sampling.samples_file import Axes
+from i2lc.steps.tiles import grid
 
 DAYS = (date(2018, 1, 1), date(2018, 1, 11))
 AXES = Axes(DAYS, ("B2", "soi"), (10000.0, 100.0), statics=("slope",), static_scales=(10.0,))

@@ -11,7 +11,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from i2lc.errors import InputError
-from i2lc.steps import fold_report, folds, store
+from i2lc.steps import fold_report
 from i2lc.steps.artifacts import (
     DISTANCE_CSV,
     DISTANCE_FIGURE,
@@ -27,9 +27,11 @@ from i2lc.steps.artifacts import (
     TILE_INDEX,
 )
 from i2lc.steps.contract import File, Job, Unit
-from i2lc.steps.labels import Label, Labels
-from i2lc.steps.suspicious import style
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.files import store
+from i2lc.steps.reference import folds
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.scoring.suspicious import style
+from i2lc.steps.tiles.tile import TileIndex
 
 X, Y = 500_000, 6_300_000
 TILES = {"T31TCJ": 0, "T31TDJ": 10_000}

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from i2lc.steps import fold_records, fold_scores, fold_text, matrix
-from i2lc.steps.distances import Bin
-from i2lc.steps.fold_text import Told
-from i2lc.steps.labels import Label, Labels
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.scoring import fold_records, fold_scores, fold_text, matrix
+from i2lc.steps.scoring.distances import Bin
+from i2lc.steps.scoring.fold_text import Told
 
 CLASSES = Labels(
     (

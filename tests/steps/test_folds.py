@@ -16,9 +16,10 @@ from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
 from i2lc.errors import InputError
-from i2lc.steps import fold_checks, fold_draws, folds
-from i2lc.steps.folds import Folds, FoldSettings, Placed
-from i2lc.steps.ground_truth import GroundTruthSettings
+from i2lc.steps.checks import fold_checks
+from i2lc.steps.reference import fold_draws, folds
+from i2lc.steps.reference.folds import Folds, FoldSettings, Placed
+from i2lc.steps.reference.ground_truth import GroundTruthSettings
 
 LAMBERT = "EPSG:2154"
 few = settings(max_examples=40, deadline=None)

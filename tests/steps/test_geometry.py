@@ -10,8 +10,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from i2lc.steps import geometry, overlaps
-from i2lc.steps.geometry import Case, Finding
+from i2lc.steps.shapes import geometry, overlaps
+from i2lc.steps.shapes.geometry import Case, Finding
 
 SQUARE = shapely.box(0, 0, 10, 10)
 BOWTIE = shapely.from_wkt("POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i2lc.errors import TaskError
-from i2lc.steps import geometry, overlaps, repair
-from i2lc.steps.repair import Pieces
+from i2lc.steps.shapes import geometry, overlaps, repair
+from i2lc.steps.shapes.repair import Pieces
 
 SQUARE = shapely.box(0, 0, 10, 10)
 BOWTIE = shapely.from_wkt("POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))")

@@ -11,7 +11,8 @@ from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 from pyproj import Transformer
 
-from i2lc.steps import grid, rasters, tile
+from i2lc.steps.files import rasters
+from i2lc.steps.tiles import grid, tile
 
 UTM, LAMBERT = "EPSG:32631", "EPSG:2154"
 few = settings(max_examples=50, deadline=None)

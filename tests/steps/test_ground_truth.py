@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from i2lc.errors import InputError
-from i2lc.steps import grid, ground_truth
-from i2lc.steps.ground_truth import GroundTruth, footprint, outline, usable
+from i2lc.steps.reference import ground_truth
+from i2lc.steps.reference.ground_truth import GroundTruth, footprint, outline, usable
+from i2lc.steps.tiles import grid
 
 LAMBERT = "EPSG:2154"
 few = settings(max_examples=60, deadline=None)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from i2lc.errors import InputError
-from i2lc.steps import labels
-from i2lc.steps.labels import Label, Labels
+from i2lc.steps.reference import labels
+from i2lc.steps.reference.labels import Label, Labels
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from i2lc.errors import InputError
-from i2lc.steps.layout import FeatureSettings, Layout, date_grid, load_dates, save_dates
 from i2lc.steps.sensors.sentinel2 import BANDS, SENTINEL2
+from i2lc.steps.tiles.layout import FeatureSettings, Layout, date_grid, load_dates, save_dates
 
 ALL = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12", "NDVI", "NDWI", "Brightness")
 

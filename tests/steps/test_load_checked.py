@@ -7,10 +7,11 @@ import pytest
 
 from i2lc.errors import TaskError
 from i2lc.nn_bank.registry import build
-from i2lc.steps import classification, model_file
+from i2lc.steps import classification
 from i2lc.steps.external.record import SHIPPED, Function, Record
-from i2lc.steps.model_file import Card
-from i2lc.steps.samples_file import Axes
+from i2lc.steps.learning import model_file
+from i2lc.steps.learning.model_file import Card
+from i2lc.steps.sampling.samples_file import Axes
 
 DATES = (date(2018, 1, 5), date(2018, 2, 4))
 PLAIN = Axes(DATES, ("B4", "NDVI"), (10000.0, 1000.0))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from matplotlib import image
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import confusion, grid, model_file, rasters, report, scores, store
+from i2lc.steps import confusion, report
 from i2lc.steps.artifacts import (
     CONFUSION,
     CONFUSION_FIGURE,
@@ -30,8 +30,12 @@ from i2lc.steps.artifacts import (
     SPLIT_REPORT,
 )
 from i2lc.steps.contract import MAIN, WHOLE, File, Job, Unit
-from i2lc.steps.labels import Label, Labels
-from i2lc.steps.matrix import Matrix
+from i2lc.steps.files import rasters, store
+from i2lc.steps.learning import model_file
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.scoring import scores
+from i2lc.steps.scoring.matrix import Matrix
+from i2lc.steps.tiles import grid
 
 CLASSES = Labels(
     (

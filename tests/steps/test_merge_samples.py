@@ -14,9 +14,11 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from i2lc.errors import TaskError
-from i2lc.steps import appending, merge_samples, samples_file, store
+from i2lc.steps import merge_samples
 from i2lc.steps.artifacts import MERGED, POLYGONS, SAMPLES, SAMPLES_PART
 from i2lc.steps.contract import File, Job, Unit
+from i2lc.steps.files import store
+from i2lc.steps.sampling import appending, samples_file
 
 AXES = samples_file.Axes((date(2018, 1, 5), date(2018, 2, 4)), ("B4", "NDVI"), (10000.0, 1000.0))
 TILES = ("T31TCJ", "T31TDJ")

@@ -14,9 +14,9 @@ from i2lc.errors import ConfigError, InputError
 from i2lc.nn_bank import build, predict
 from i2lc.nn_bank.base import MEAN
 from i2lc.nn_bank.statistics import Statistics
-from i2lc.steps import model_file
 from i2lc.steps.external.record import Function, Record
-from i2lc.steps.model_file import Card
+from i2lc.steps.learning import model_file
+from i2lc.steps.learning.model_file import Card
 
 SCALE = np.array([10000, 10000, 1000], np.float32)
 FEATURES = np.random.default_rng(0).integers(-900, 9000, (50, 2, 3)).astype(np.int16)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from i2lc.errors import TaskError
-from i2lc.steps import ownership
-from i2lc.steps.ownership import LOCK, Claim, Holder
+from i2lc.steps.files import ownership
+from i2lc.steps.files.ownership import LOCK, Claim, Holder
 
 HOLDER = Holder("ab12", "node7", 123, 4.5, "2026-01-02T03:04:05+00:00", "pid:[1]")
 

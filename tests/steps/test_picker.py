@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2lc.steps.picker import Picker
+from i2lc.steps.sampling.picker import Picker
 
 
 def picked(available, wanted, cuts, *, periodic=False, jitter=0, seed=0):

@@ -14,18 +14,20 @@ from hypothesis import strategies as st
 from i2lc.demo import landscape
 from i2lc.errors import TaskError
 from i2lc.nn_bank import user_code
-from i2lc.steps import blocks, grid, store
 from i2lc.steps.artifacts import EXTERNAL, user_module
 from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.external.calls import External, around
 from i2lc.steps.external.functions import WIDTH, Functions
 from i2lc.steps.external.record import Function, Record
-from i2lc.steps.features import FeatureReader
-from i2lc.steps.layout import INVALID, NOT_ACQUIRED, FeatureSettings, Layout
+from i2lc.steps.files import store
 from i2lc.steps.pixels import PixelReader, axes_of
-from i2lc.steps.samples_file import Axes
+from i2lc.steps.sampling.samples_file import Axes
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import index_tile
+from i2lc.steps.series import blocks
+from i2lc.steps.series.features import FeatureReader
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.layout import INVALID, NOT_ACQUIRED, FeatureSettings, Layout
+from i2lc.steps.tiles.tile import index_tile
 
 TILE = "T31TCJ"
 DATES = tuple(date(2018, 1, 10) + timedelta(45 * k) for k in range(8))

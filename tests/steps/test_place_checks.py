@@ -7,9 +7,9 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import place_checks
-from i2lc.steps.place_checks import PlaceSettings
-from i2lc.steps.tile_checks import Report
+from i2lc.steps.checks import place_checks
+from i2lc.steps.checks.place_checks import PlaceSettings
+from i2lc.steps.checks.tile_checks import Report
 
 LAMBERT = "EPSG:2154"
 X, Y = 500_000, 6_300_000

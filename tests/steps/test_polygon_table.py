@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from i2lc.steps import confusion, fold_report, outlines, polygon_table, proof
+from i2lc.steps import confusion, fold_report, proof
+from i2lc.steps.reference import polygon_table
+from i2lc.steps.shapes import outlines
 
 NAMES = ["0012345678901234", "12e4567890123456", "1234567890123456"]
 

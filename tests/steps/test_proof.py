@@ -13,10 +13,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from i2lc.errors import InputError, TaskError
-from i2lc.steps import folds, outlines, proof, samples_file, store
+from i2lc.steps import proof
 from i2lc.steps.artifacts import POLYGONS, PROOF, SAMPLES, TILE_INDEX
 from i2lc.steps.contract import File, Job, Unit
-from i2lc.steps.tile import TileIndex
+from i2lc.steps.files import store
+from i2lc.steps.reference import folds
+from i2lc.steps.sampling import samples_file
+from i2lc.steps.shapes import outlines
+from i2lc.steps.tiles.tile import TileIndex
 
 X, Y = 500_000, 6_300_000
 """Corner of the landscape."""

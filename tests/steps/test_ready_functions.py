@@ -12,8 +12,8 @@ import pytest
 
 from i2lc.steps.external import ready
 from i2lc.steps.external.data import ExternalData
-from i2lc.steps.layout import Layout
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
+from i2lc.steps.tiles.layout import Layout
 
 NOTHING = -10000
 START = date(2018, 1, 11)

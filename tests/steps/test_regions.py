@@ -12,9 +12,10 @@ from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
 from i2lc.errors import InputError
-from i2lc.steps import grid, regions
 from i2lc.steps.contract import WHOLE
-from i2lc.steps.regions import Regions, RegionSettings
+from i2lc.steps.reference import regions
+from i2lc.steps.reference.regions import Regions, RegionSettings
+from i2lc.steps.tiles import grid
 
 LAMBERT = "EPSG:2154"
 X, Y = 500_000, 6_300_000

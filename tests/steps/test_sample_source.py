@@ -9,9 +9,9 @@ import pytest
 from i2lc.errors import InputError, TaskError
 from i2lc.nn_bank import FitOptions, Samples, build, fit
 from i2lc.nn_bank.streaming import StreamBatches
-from i2lc.steps import samples_file
 from i2lc.steps.learning import sample_source
 from i2lc.steps.learning.sample_source import BLOCK
+from i2lc.steps.sampling import samples_file
 
 DATES, BANDS = 3, ("B4", "NDVI")
 SCALES = (10000.0, 1000.0)

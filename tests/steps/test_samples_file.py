@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from i2lc.demo import landscape
 from i2lc.errors import TaskError
 from i2lc.nn_bank import user_code
-from i2lc.steps import blocks, features, grid, merge_samples, rasters, samples, samples_file, store
+from i2lc.steps import merge_samples, samples
 from i2lc.steps.artifacts import (
     DATE_GRID,
     EXTERNAL,
@@ -33,10 +33,14 @@ from i2lc.steps.contract import File, Job, Unit
 from i2lc.steps.external.calls import External
 from i2lc.steps.external.functions import Functions
 from i2lc.steps.external.record import Function, Record
-from i2lc.steps.layout import FeatureSettings, Layout, save_dates
+from i2lc.steps.files import rasters, store
 from i2lc.steps.pixels import PixelReader
+from i2lc.steps.sampling import samples_file
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
-from i2lc.steps.tile import index_tile
+from i2lc.steps.series import blocks, features
+from i2lc.steps.tiles import grid
+from i2lc.steps.tiles.layout import FeatureSettings, Layout, save_dates
+from i2lc.steps.tiles.tile import index_tile
 
 DATES = (date(2018, 1, 5), date(2018, 2, 4), date(2019, 1, 1))
 AXES = samples_file.Axes(DATES, ("B4", "NDVI"), (10000.0, 1000.0))

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from i2lc.errors import InputError
-from i2lc.steps import sampling
-from i2lc.steps.sampling import SampleSelection, asked
+from i2lc.steps.sampling import strategies
+from i2lc.steps.sampling.strategies import SampleSelection, asked
 
 AVAILABLE = {1: 10, 2: 101, 3: 0, 5: 1000}
 WHOLE = 1111
@@ -127,7 +127,7 @@ def test_problems_name_unknown_models_and_files_that_are_wrong(tmp_path):
             {**absent, "target_model": "R2"},
         ],
     )
-    found = sampling.problems_of(chosen, ["R2", "R1"], {"10": 10})
+    found = strategies.problems_of(chosen, ["R2", "R1"], {"10": 10})
     assert found[:2] == [
         "sample_selection.per_model: target_model R3 is no model of this run; the models are "
         "R1, R2",
@@ -135,15 +135,15 @@ def test_problems_name_unknown_models_and_files_that_are_wrong(tmp_path):
     ]
     assert found[2].startswith(f"strategy.byclass.in: {tmp_path}/absent.csv cannot be read: ")
     assert len(found) == 3
-    assert sampling.problems_of(SampleSelection(per_model=[R1]), ["R1"], {}) == []
+    assert strategies.problems_of(SampleSelection(per_model=[R1]), ["R1"], {}) == []
 
 
 def test_counts_are_read_by_class_code(tmp_path):
     path = tmp_path / "numbers.csv"
     path.write_bytes(b"\xef\xbb\xbfwheat, 7\r\n# rare\r\n\r\nmaize ,3\r\n")
-    assert sampling.read_counts(path, {"wheat": 2, "maize": 1}) == {2: 7, 1: 3}
+    assert strategies.read_counts(path, {"wheat": 2, "maize": 1}) == {2: 7, 1: 3}
     with pytest.raises(InputError) as caught:
-        sampling.read_counts(path, {"wheat": 2}, "some.key")
+        strategies.read_counts(path, {"wheat": 2}, "some.key")
     assert str(caught.value) == (
         f"{path}, line 4: want 'label,count' with a label of the ground truth, got 'maize,3'"
     )
@@ -167,5 +167,5 @@ def test_no_line_ends_but_in_a_sentence(tmp_path, line, told):
     path = tmp_path / "numbers.csv"
     path.write_text(f"11,999999999999\n{line}\n", encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        sampling.read_counts(path, {"10": 10, "11": 11})
+        strategies.read_counts(path, {"10": 10, "11": 11})
     assert str(caught.value) == f"{path}, line 2: {told}"

@@ -12,11 +12,12 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from i2lc.steps import rasters, selection
+from i2lc.steps import selection
 from i2lc.steps.artifacts import LABELS, POLYGONS, REFERENCE, REGIONS, SEED_STATISTICS, SELECTION
 from i2lc.steps.contract import File, Job, Unit
-from i2lc.steps.labels import Label, Labels
-from i2lc.steps.sampling import SampleSelection
+from i2lc.steps.files import rasters
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.sampling.strategies import SampleSelection
 
 PROGRAMS = ("otbcli_PolygonClassStatistics", "otbcli_SampleSelection")
 pytestmark = pytest.mark.skipif(

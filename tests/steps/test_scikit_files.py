@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from i2lc.errors import InputError
-from i2lc.steps import store
-from i2lc.steps.disk import NotWholeError
+from i2lc.steps.files import store
+from i2lc.steps.files.disk import NotWholeError
 from i2lc.steps.scikit import allowed, archive, model_file
 
 

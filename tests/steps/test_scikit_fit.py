@@ -12,9 +12,10 @@ from scikit_samples import CODES, features, fitted, order, write
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from i2lc.errors import TaskError
-from i2lc.steps import samples_file, scikit_training
+from i2lc.steps import scikit_training
 from i2lc.steps.artifacts import CROSS_VALIDATION, MODEL_SKOPS, SAMPLES
 from i2lc.steps.contract import MAIN, WHOLE, File, Job, Unit
+from i2lc.steps.sampling import samples_file
 from i2lc.steps.scikit import keywords, learnt, model_file, process, search
 from i2lc.steps.scikit.settings import Settings
 

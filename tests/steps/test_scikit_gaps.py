@@ -13,9 +13,9 @@ from sklearn.impute import SimpleImputer
 from i2lc.errors import InputError, TaskError
 from i2lc.nn_bank.inference import BATCH_SIZE
 from i2lc.nn_bank.stored import INVALID
-from i2lc.steps import samples_file
 from i2lc.steps.external.record import Function, Record
-from i2lc.steps.models import Use, probabilities
+from i2lc.steps.prediction.models import Use, probabilities
+from i2lc.steps.sampling import samples_file
 from i2lc.steps.scikit import archive, learnt, model_file, prediction, process
 from i2lc.steps.scikit.prediction import Meaning
 from i2lc.steps.scikit.settings import Settings

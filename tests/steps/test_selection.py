@@ -10,7 +10,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from i2lc.errors import InputError, TaskError
-from i2lc.steps import class_statistics, polygon_table, rasters, selection
+from i2lc.steps import class_statistics, selection
 from i2lc.steps.artifacts import (
     CLASS_STATISTICS,
     LABELS,
@@ -21,9 +21,11 @@ from i2lc.steps.artifacts import (
     SELECTION,
 )
 from i2lc.steps.contract import File, Job, Unit
-from i2lc.steps.labels import Label, Labels
-from i2lc.steps.picker import Picker
-from i2lc.steps.sampling import SampleSelection
+from i2lc.steps.files import rasters
+from i2lc.steps.reference import polygon_table
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.sampling.picker import Picker
+from i2lc.steps.sampling.strategies import SampleSelection
 from i2lc.steps.selection import Members
 
 

@@ -11,10 +11,10 @@ from odc.geo.geobox import GeoBox
 
 from i2lc.demo import landscape
 from i2lc.errors import InputError
-from i2lc.steps import rasters
-from i2lc.steps.grid import LatticeSettings
+from i2lc.steps.files import rasters
 from i2lc.steps.sensors.sentinel2 import BANDS, EXAMPLE, SENTINEL2, scan
-from i2lc.steps.tile import TileIndex, index_tile, native_grids, other_grids
+from i2lc.steps.tiles.grid import LatticeSettings
+from i2lc.steps.tiles.tile import TileIndex, index_tile, native_grids, other_grids
 
 TILE = "T31TCJ"
 

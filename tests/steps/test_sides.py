@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import shapely
 
-from i2lc.steps import folds, regions, sides, split
 from i2lc.steps.contract import MAIN, Unit
-from i2lc.steps.ground import Ground
-from i2lc.steps.labels import Label, Labels
+from i2lc.steps.reference import folds, regions, sides, split
+from i2lc.steps.reference.ground import Ground
+from i2lc.steps.reference.labels import Label, Labels
 
 COUNT = 120
 CLASSES = ("3", "7", "NA")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2lc.steps import split
+from i2lc.steps.reference import split
 
 few = settings(max_examples=60, deadline=None)
 

@@ -21,7 +21,8 @@ from odc.geo.geobox import GeoBox
 from safetensors.torch import save_file
 
 from i2lc.errors import InputError, TaskError
-from i2lc.steps import cog, disk, ownership, rasters, store
+from i2lc.steps.files import disk, ownership, rasters, store
+from i2lc.steps.maps import cog
 
 GBOX = GeoBox((300, 300), Affine(10, 0, 0, 0, -10, 0), "EPSG:2154")
 

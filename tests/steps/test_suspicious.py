@@ -9,8 +9,9 @@ import pyogrio
 import pytest
 import shapely
 
-from i2lc.steps import store, suspicious
-from i2lc.steps.labels import Label, Labels
+from i2lc.steps.files import store
+from i2lc.steps.reference.labels import Label, Labels
+from i2lc.steps.scoring import suspicious
 
 CLASSES = Labels(
     (

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from i2lc.steps import synthesis
-from i2lc.steps.synthesis import NODATA
+from i2lc.steps.sampling import synthesis
+from i2lc.steps.sampling.synthesis import NODATA
 
 some = limits(max_examples=60, deadline=None)
 

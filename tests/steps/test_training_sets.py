@@ -19,10 +19,11 @@ from safetensors import safe_open
 
 from i2lc.errors import ConfigError, InputError, TaskError
 from i2lc.nn_bank import predict
-from i2lc.steps import model_file, models, samples_file
 from i2lc.steps.external.record import Function, Record
-from i2lc.steps.learning import process, sample_source, sets
+from i2lc.steps.learning import model_file, process, sample_source, sets
 from i2lc.steps.learning.settings import TrainingSettings
+from i2lc.steps.prediction import models
+from i2lc.steps.sampling import samples_file
 from i2lc.steps.training import OUTPUTS, checkpoint_of
 
 DATES, BANDS = 4, 2

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from i2lc.steps import voting
-from i2lc.steps.labels import Label, Labels
-from i2lc.steps.voting import Prediction, Said
+from i2lc.steps.prediction import voting
+from i2lc.steps.prediction.voting import Prediction, Said
+from i2lc.steps.reference.labels import Label, Labels
 
 CLASSES = Labels(tuple(Label(code, str(code), f"c{code}", (0, 0, 0)) for code in (3, 7, 300)))
 CODES = (3, 7, 300)

@@ -19,12 +19,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from zarr.storage import LocalStore
 
-from i2lc.chain import ledger, leftovers, lock
+from i2lc.chain.records import ledger, leftovers, lock
 from i2lc.errors import TaskError
-from i2lc.steps import disk, grid, store, zarr_check, zarr_store
-from i2lc.steps.ownership import LOCK
-from i2lc.steps.samples_file import Axes
-from i2lc.steps.zarr_store import Content
+from i2lc.steps.files import disk, store, zarr_check
+from i2lc.steps.files.ownership import LOCK
+from i2lc.steps.maps import zarr_store
+from i2lc.steps.maps.zarr_store import Content
+from i2lc.steps.sampling.samples_file import Axes
+from i2lc.steps.tiles import grid
 
 BOX = GeoBox((300, 530), Affine(10, 0, 500000, 0, -10, 6600000), "EPSG:2154")
 DAYS = (date(2018, 1, 1), date(2018, 1, 11), date(2018, 2, 1))

@@ -1,0 +1,1 @@
+"""What is done already, with what, and whose the output folder is."""

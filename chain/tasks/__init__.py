@@ -1,0 +1,1 @@
+"""Tasks as they are handed out, and on the worker that does them."""

@@ -1,0 +1,1 @@
+"""What is looked at before a run, for the steps that check the inputs."""

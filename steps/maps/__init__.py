@@ -1,0 +1,1 @@
+"""Rasters of the whole area, from those of its parts."""

@@ -1,0 +1,1 @@
+"""What a strip of the map is made with: models, their votes and the rasters."""

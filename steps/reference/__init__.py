@@ -1,0 +1,1 @@
+"""The reference data: polygons with a class, their region, and their side of each split."""

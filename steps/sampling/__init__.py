@@ -1,0 +1,1 @@
+"""Samples: how many, which, of whom, and the file that holds them."""

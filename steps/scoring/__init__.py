@@ -1,0 +1,1 @@
+"""How right a map is: matrices, scores, and what the folds say."""

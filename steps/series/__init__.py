@@ -1,0 +1,1 @@
+"""The series of pixels: read, masked, resampled, merged by day, gap-filled."""

@@ -1,0 +1,1 @@
+"""Where pixels lie: the lattice, tiles and the axes of their features."""
