@@ -9,7 +9,6 @@ for the restart decision when all tasks are done, their records and small produc
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import TypeVar
 from i2lc.chain import graph, recipe
 from i2lc.chain.records import decision, ledger
 from i2lc.chain.settings import config
+from i2lc.chain.tasks import usage
 from i2lc.chain.units import Units
 
 from .measure import Result
@@ -111,8 +111,7 @@ def measure(what: str, folder: Path) -> dict[str, float]:
             write_products(planned, folder / "out")
         seconds, verdicts = _timed(lambda: decision.decide(*planned, folder / "out"))
         assert {verdict.kind for verdict in verdicts.values()} == {"reused"}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    return {"seconds": seconds, "peak": peak, "tasks": len(planned[0].tasks)}
+    return {"seconds": seconds, "peak": usage.peak() / 1e9, "tasks": len(planned[0].tasks)}
 
 
 def _timed(call: Callable[[], T]) -> tuple[float, T]:

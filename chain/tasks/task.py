@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from ...steps.contract import Job
 from ...steps.files import disk, ownership, store
 from ...steps.files.ownership import Claim, LostRunError
 from ..records import ledger
-from . import guard
+from . import guard, usage
 
 LOGGER = "i2lc"
 MORE_MEMORY = "raise maximum_ram, or lower -nb_parallel_tasks so that each task has more"
@@ -81,7 +80,7 @@ def execute(order: Order) -> Outcome:
         ownership.CLAIM.reset(token)
     kind = type(error).__name__ if error else ""
     seconds = time.monotonic() - start
-    return Outcome(order.name, _sentence(error), kind, seconds, _peak(), os.getpid())
+    return Outcome(order.name, _sentence(error), kind, seconds, usage.peak(), os.getpid())
 
 
 def _logged(order: Order, start: float) -> None:
@@ -96,12 +95,7 @@ def _logged(order: Order, start: float) -> None:
     finally:
         seconds = time.monotonic() - start
         text = "end %s after %.1f s, peak memory of the worker %.0f MB"
-        log.info(text, order.name, seconds, _peak() / 1e6)
-
-
-def _peak() -> int:
-    """Give the largest memory of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        log.info(text, order.name, seconds, usage.peak() / 1e6)
 
 
 def _run(order: Order) -> None:

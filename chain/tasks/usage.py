@@ -36,6 +36,17 @@ def memory(others: Iterable[int], enough: int) -> int:
     return plain if plain <= enough else own + sum(_proportional(pid) for pid in others)
 
 
+def peak() -> int:
+    """Give the most bytes that this process ever held.
+
+    Not what getrusage calls so: a process begins with the peak of the one that started it.
+    """
+    for line in _read(PROC / "self/status").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return _resident("self")
+
+
 def _resident(pid: int | str) -> int:
     text = _read(PROC / str(pid) / "statm").split()
     return int(text[1]) * PAGE if len(text) > 1 else 0
