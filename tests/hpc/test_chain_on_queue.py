@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from conftest import digests, with_keys
@@ -16,14 +18,30 @@ from i2lc.demo import landscape
 pytestmark = [pytest.mark.hpc, pytest.mark.timeout(900)]
 
 OPTIONS = {"tiles": (1, 1), "size": 64, "dates": 8}
+FUNCTIONS = Path(__file__).parents[2] / "docs" / "examples" / "external" / "contrast.py"
+EXTERNAL = """
+external_features :
+{
+ module : "contrast.py"
+ functions : ["get_ndvi_contrast", "get_soi_s2"]
+ padding : 1
+}
+builders :
+{
+ builders_class_name : ["I2Classification", "I2FeaturesMap"]
+}
+"""
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """Give the configuration of a tiny landscape."""
+    """Give the configuration of a tiny landscape, with functions of a user's and both maps."""
     folder = tmp_path_factory.mktemp("chain") / "demo"
     config = landscape.write(folder, landscape.Landscape(**OPTIONS))
-    return with_keys(config, "run.cfg", epochs="4")
+    config = with_keys(config, "run.cfg", epochs="4")
+    config.write_text(config.read_text() + EXTERNAL)
+    shutil.copy(FUNCTIONS, folder)
+    return config
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +50,7 @@ def local(demo):
     status, text = i2lc("-config", demo, "-scheduler_type", "localCluster")
     assert status == 0, text
     found = digests(demo.parent / "results")
-    assert "final/Classif_Seed_0.tif" in found
+    assert {"final/Classif_Seed_0.tif", "final/features_map.tif"} <= set(found)
     return found
 
 
