@@ -2,7 +2,8 @@
 
 In an overlap the first tile, from north to south, then from west to east, that has a valid
 view of the pixel owns it; a pixel that no tile ever saw goes to the first tile whose grid
-holds it.
+holds it. Where functions of the user's look at neighbours (`padding`), a tile that saw all of
+them comes before one that saw the pixel alone: else its edge would be a seam in the map.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
+from scipy.ndimage import minimum_filter
 
 from .artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
 from .contract import Job, Step, Unit
+from .external.settings import ExternalSettings
 from .files import rasters, store
 from .tiles import grid
 from .tiles.layout import DateSettings, date_grid, save_dates
@@ -28,13 +31,20 @@ from .tiles.tile import TileIndex
 log = logging.getLogger(__name__)
 
 
-class Settings(DateSettings):
+OUTSIDE, NEVER, SEEN, AMID = -1, 0, 1, 2
+"""What a tile knows of a pixel: its grid does not hold it, it has no valid view of it, it has one,
+it has one of all neighbours too."""
+
+
+class Settings(DateSettings, ExternalSettings):
     """Keys that the step uses."""
 
 
 def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
-    """Give the settings that decide the dates; auto_date only checks the others."""
-    return settings.model_dump(mode="json", exclude={"auto_date"})
+    """Give the settings that decide owners and dates; auto_date only checks the others."""
+    unseen = {"auto_date", *ExternalSettings.model_fields}
+    plain = settings.model_dump(mode="json", exclude=unseen)
+    return {**plain, "padding": list(settings.padding)}
 
 
 @dataclass(frozen=True)
@@ -43,16 +53,18 @@ class Neighbour:
 
     index: TileIndex
     views: rasterio.DatasetReader
+    padding: tuple[int, int]
+    """Rows and columns around a pixel that are its neighbours."""
 
 
 def draw(job: Job) -> None:
     """Write the envelope of each tile and the dates of the features."""
     indexes = [TileIndex.load(path) for path in job.every(TILE_INDEX).values()]
     with ExitStack() as stack:
-        ranked = [
-            Neighbour(index, stack.enter_context(rasterio.open(job.input(VIEWS, tile=index.tile))))
-            for index in by_priority(indexes)
-        ]
+        ranked = []
+        for index in by_priority(indexes):
+            views = stack.enter_context(rasterio.open(job.input(VIEWS, tile=index.tile)))
+            ranked.append(Neighbour(index, views, job.settings.padding))
         for rank, tile in enumerate(ranked):
             with store.writing(job.output(ENVELOPE, tile=tile.index.tile)) as path:
                 owned = _write_envelope(path, tile, ranked[:rank], ranked[rank + 1 :])
@@ -90,44 +102,69 @@ def _write_envelope(
     with rasters.create(path, gbox, "uint8") as raster:
         for rows, cols in rasters.windows((gbox.height, gbox.width)):
             window = grid.crop(gbox, rows, cols)
-            seen = rasters.read(tile.views, rows, cols) > 0
             owned = owns(
-                seen,
-                [_seen(window, other) for other in before],
-                [_seen(window, other) for other in after],
+                known(window, tile),
+                [known(window, other) for other in before],
+                [known(window, other) for other in after],
             )
             raster.write(owned.astype(np.uint8), 1, window=rasters.window_of(rows, cols))
             total += int(owned.sum())
     return total
 
 
-def owns(seen: np.ndarray, before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndarray:
-    """Decide which pixels of a window a tile owns.
+def owns(
+    known: np.ndarray, before: Sequence[np.ndarray], after: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Decide which pixels of a window a tile owns: those of which no other tile knows more.
 
     Parameters
     ----------
-    seen : ndarray of bool, (y, x)
-        Where the tile has a valid view.
+    known : ndarray of int8, (y, x)
+        What the tile knows of its pixels: NEVER, SEEN or AMID.
     before, after : sequence of ndarray of int8, (y, x)
-        Tiles of higher and of lower priority: -1 outside of their grid, 0 never seen, 1 seen.
+        The same of tiles of higher and of lower priority, also OUTSIDE.
+
+    Returns
+    -------
+    ndarray of bool, (y, x)
     """
-    first = np.ones(seen.shape, bool)
-    nobody = ~seen
+    owned = np.ones(known.shape, bool)
     for other in before:
-        first &= np.where(seen, other < 1, other < 0)
-        nobody &= other < 1
+        owned &= known > other
     for other in after:
-        nobody &= other < 1
-    return first & (seen | nobody)
+        owned &= known >= other
+    return owned
 
 
-def _seen(window: GeoBox, other: Neighbour) -> np.ndarray:
-    """Give -1, 0 or 1 for each pixel of `window`: outside of the other tile, never seen, seen."""
-    state = np.full(window.shape, -1, np.int8)
-    if met := grid.shared(window, other.index.grid):
+def known(window: GeoBox, tile: Neighbour) -> np.ndarray:
+    """Tell what a tile knows of each pixel of a window, int8 (y, x): OUTSIDE to AMID.
+
+    Without padding no pixel is AMID. Beyond the grid of the tile there are no neighbours.
+    """
+    state = np.full(window.shape, OUTSIDE, np.int8)
+    if met := grid.shared(window, tile.index.grid):
         place, there = met
-        state[place] = rasters.read(other.views, *there) > 0
+        wide, inner = _padded(there, tile)
+        seen = (rasters.read(tile.views, *wide) > 0).astype(np.int8)
+        if any(tile.padding):
+            size = [2 * more + 1 for more in tile.padding]
+            seen += minimum_filter(seen, size=size, mode="constant", cval=0)
+        state[place] = seen[inner]
     return state
+
+
+def _padded(
+    there: tuple[slice, slice], tile: Neighbour
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Give rows and columns with their neighbours, as far as the tile goes, and where they lie."""
+    wide, inner = zip(*map(_grown, there, tile.padding, tile.index.grid.shape), strict=True)
+    return wide, inner
+
+
+def _grown(span: slice, more: int, size: int) -> tuple[slice, slice]:
+    start = max(span.start - more, 0)
+    inner = slice(span.start - start, span.stop - start)
+    return slice(start, min(span.stop + more, size)), inner
 
 
 STEP = Step(
@@ -148,6 +185,6 @@ STEP = Step(
             "end_date",
             "features_from_raw_dates",
         ),
-        DATE_GRID: (VIEWS,),
+        DATE_GRID: (VIEWS, "padding"),
     },
 )

@@ -13,7 +13,7 @@ import rasterio
 import xarray as xr
 from conftest import Ended, run_debug, tiny
 
-from i2lc.steps.artifacts import DATE_GRID, ENVELOPE, TILE_INDEX
+from i2lc.steps.artifacts import DATE_GRID, ENVELOPE, TILE_INDEX, VIEWS
 from i2lc.steps.contract import Unit
 from i2lc.steps.sensors.sentinel2 import SENTINEL2
 from i2lc.steps.series.features import FeatureReader
@@ -39,6 +39,13 @@ def green_days(self, above=0.3):
     ndvi = self.get_interpolated_Sentinel2_NDVI()
     days = (ndvi > above).sum(axis=2, keepdims=True).astype(np.float32)
     return np.where(days > 0, days, np.nan), ["green_days"]
+
+
+def seen_beside(self):
+    seen = np.isfinite(self.get_interpolated_Sentinel2_NDVI()[:, :, :1]).astype(np.float32)
+    rows, cols, _ = seen.shape
+    beside = np.pad(seen, ((1, 1), (1, 1), (0, 0)))
+    return sum(beside[y : y + rows, x : x + cols] for y in range(3) for x in range(3)), ["seen"]
 """
 CONFIG = """
 builders : {{ builders_class_name : ["I2FeaturesMap"] }}
@@ -289,3 +296,30 @@ def test_both_builders_share_their_steps(land: Path) -> None:
     for name in ("tile_index/T31TCJ", "envelopes/all", "features_map/T31TCJ_strip_0"):
         assert lines.count(f"{name} ") == 1, name
     shutil.rmtree(root)
+
+
+def test_no_seam_runs_where_the_tiles_meet(land: Path) -> None:
+    """A function sees all neighbours that lie in the map, whichever tile its pixel belongs to."""
+    section = """external_features :
+{ module : "mine.py"
+ functions : "seen_beside"
+ padding : 1
+ concat_mode : False }
+"""
+    ended = run(land, "beside", external=section)
+    with rasterio.open(ended.root / "final" / "features_map.tif") as raster:
+        counted, map_to_pixel = raster.read(1), ~raster.transform
+    owner, saw_all = np.zeros(counted.shape, int), np.zeros(counted.shape, bool)
+    for number, tile in enumerate(TILES, start=1):
+        unit = Unit(tile=tile)
+        with rasterio.open(ended.root / VIEWS.path(unit)) as views:
+            seen = np.pad(views.read(1) > 0, 1)
+            col, row = map(round, map_to_pixel * views.transform * (0, 0))
+        place = slice(row, row + seen.shape[0] - 2), slice(col, col + seen.shape[1] - 2)
+        saw_all[place] |= np.lib.stride_tricks.sliding_window_view(seen, (3, 3)).all(axis=(2, 3))
+        with rasterio.open(ended.root / ENVELOPE.path(unit)) as envelope:
+            owner[place] += number * envelope.read(1)
+    beside = np.lib.stride_tricks.sliding_window_view(owner, (3, 3))
+    meet = (beside.min(axis=(2, 3)) == 1) & (beside.max(axis=(2, 3)) == 2)
+    assert (meet & saw_all[1:-1, 1:-1]).sum() > 100
+    np.testing.assert_array_equal(counted[saw_all], 9)

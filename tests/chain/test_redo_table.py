@@ -190,17 +190,18 @@ SCIKIT_TABLE: dict[str, tuple[Any, set[str]]] = {
 TRIED = {"check_external"}
 MAPPED = {"features_map", "features_mosaic"}
 CALLED = {*TRIED, *FEATURES, *MAPPED}
+OWNED = {"envelopes", "validity", *SPLIT, *CALLED}
 EXTERNAL = "external_features"
 EXTERNAL_TABLE: dict[str, tuple[Any, set[str]]] = {
     f"{EXTERNAL}.module": ((Path("/elsewhere/other.py"),), CALLED),
     f"{EXTERNAL}.functions": ("get_soi_s2", CALLED),
     f"{EXTERNAL}.concat_mode": (False, CALLED),
-    f"{EXTERNAL}.padding": (3, CALLED),
+    f"{EXTERNAL}.padding": (3, OWNED),
     f"{EXTERNAL}.exogeneous_data": (Path("/elsewhere.tif"), CALLED),
     f"{EXTERNAL}.scale": ({"mine": 10.0}, CALLED),
     f"{EXTERNAL}.external_features_flag": (True, NONE),
-    "padding_size_x": (3, CALLED),
-    "padding_size_y": (3, CALLED),
+    "padding_size_x": (3, OWNED),
+    "padding_size_y": (3, OWNED),
     "fill_missing_dates": (True, CALLED),
     # of the features map alone; its name and format are those of other files
     f"{EXTERNAL}.no_data_value": (-1.0, MAPPED),

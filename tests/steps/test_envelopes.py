@@ -19,7 +19,7 @@ from i2lc.steps.tiles import grid, tile
 from i2lc.steps.tiles.layout import load_dates
 from i2lc.steps.tiles.tile import TileIndex
 
-OUTSIDE, NEVER, SEEN = -1, 0, 1
+OUTSIDE, NEVER, SEEN, AMID = -1, 0, 1, 2
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,33 +56,39 @@ def no_waiting_for_the_disk():
         (OUTSIDE, NEVER, SEEN, False),
         (OUTSIDE, SEEN, NEVER, True),
         (OUTSIDE, SEEN, SEEN, True),
+        # functions look at neighbours: who saw all of them comes first
+        (SEEN, AMID, OUTSIDE, True),
+        (SEEN, AMID, AMID, True),
+        (AMID, AMID, OUTSIDE, False),
+        (AMID, SEEN, NEVER, False),
+        (OUTSIDE, SEEN, AMID, False),
+        (OUTSIDE, AMID, SEEN, True),
+        (NEVER, SEEN, AMID, False),
     ],
 )
 def test_truth_table(before, mine, after, owned):
     def one(value):
         return np.array([[value]], np.int8)
 
-    found = envelopes.owns(one(mine) == SEEN, [one(before)], [one(after)])
+    found = envelopes.owns(one(mine), [one(before)], [one(after)])
     assert found.dtype == bool
     assert found.tolist() == [[owned]]
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=6, max_size=6), min_size=1))
-def test_every_covered_pixel_has_one_owner_who_saw_it_if_anyone_did(states):
+@given(st.lists(st.lists(st.sampled_from([-1, 0, 1, 2]), min_size=6, max_size=6), min_size=1))
+def test_every_covered_pixel_has_one_owner_who_knows_most_of_it(states):
     tiles = np.array(states, np.int8)[:, None, :]
     owners = np.stack(
         [
             # a tile answers for the pixels of its own grid only
-            envelopes.owns(tile == SEEN, list(tiles[:rank]), list(tiles[rank + 1 :]))
-            & (tile != OUTSIDE)
+            envelopes.owns(tile, list(tiles[:rank]), list(tiles[rank + 1 :])) & (tile != OUTSIDE)
             for rank, tile in enumerate(tiles)
         ]
     )
     np.testing.assert_array_equal(owners.sum(axis=0), (tiles != OUTSIDE).any(axis=0))
-    np.testing.assert_array_equal(
-        (owners & (tiles == SEEN)).any(axis=0), (tiles == SEEN).any(axis=0)
-    )
+    of_owner = np.where(owners, tiles, OUTSIDE).max(axis=0)
+    np.testing.assert_array_equal(of_owner, tiles.max(axis=0))
 
 
 # --- the step -------------------------------------------------------------------------------
@@ -151,6 +157,55 @@ def test_the_priority_tile_has_the_overlap_but_where_its_orbit_ends(tmp_path):
     expected[:, :3] = 0
     expected[4:, 1:3] = 1
     np.testing.assert_array_equal(found["T31TDJ"], expected)
+
+
+def test_with_padding_the_owner_saw_the_neighbours_too(tmp_path):
+    """At the last columns of the western tile, and beside what it never saw, the other one has
+    the neighbours."""
+    west, east = index_of("T31TCJ", 0, 0, (8, 12)), index_of("T31TDJ", 0, 6, (8, 12))
+    views = {"T31TCJ": np.full((8, 12), 3), "T31TDJ": np.full((8, 12), 1)}
+    views["T31TCJ"][4, 8] = 0
+    section = {"functions": "get_spatial_median", "padding": 1}
+    found = draw(tmp_path, [west, east], views, external_features=section)
+    expected = np.ones((8, 12), int)
+    expected[1:7, 11] = 0  # its last column: the eastern tile has all neighbours there
+    expected[3:6, 7:10] = 0  # beside the pixel that it never saw
+    np.testing.assert_array_equal(found["T31TCJ"], expected)
+    np.testing.assert_array_equal(found["T31TDJ"], 1 - np.pad(expected, ((0, 0), (0, 6)))[:, 6:])
+    keys = {"external_features": {"functions": "get_spatial_median"}, "padding_size_y": 2}
+    tall = draw(tmp_path / "rows", [west, east], views, **keys)
+    assert tall["T31TCJ"][:, 11].all()
+    assert tall["T31TCJ"][2:7, 8].tolist() == [0, 0, 0, 0, 1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 999), st.integers(0, 3), st.integers(0, 3))
+def test_padding_and_windows(tmp_path_factory, seed, rows, cols):
+    """Owners are those of views whose neighbours are counted one by one, however windows cut."""
+    rng = np.random.default_rng(seed)
+    west, east = index_of("T31TCJ", 2, 0, (20, 22)), index_of("T31TDJ", 0, 12, (25, 20))
+    views = {i.tile: (rng.random(i.grid.shape) < 0.95).astype(int) for i in (west, east)}
+    folder = tmp_path_factory.mktemp("tiles")
+    keys = {"padding_size_y": rows, "padding_size_x": cols}
+    keys["external_features"] = {"functions": "get_soi_s2"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rasters.windows, "__defaults__", (7,))
+        found = draw(folder, [west, east], views, **keys)
+    whole = {}
+    for index, (row, col) in ((west, (2, 0)), (east, (0, 12))):
+        seen = views[index.tile] > 0
+        beside = np.pad(seen, ((rows, rows), (cols, cols)))
+        shape = (2 * rows + 1, 2 * cols + 1)
+        amid = np.lib.stride_tricks.sliding_window_view(beside, shape).all(axis=(2, 3))
+        state = np.full((25, 32), OUTSIDE)
+        part = state[row : row + seen.shape[0], col : col + seen.shape[1]]
+        part[:] = seen.astype(int) + (amid if rows or cols else 0)
+        whole[index.tile] = state
+    mine = whole["T31TCJ"] >= whole["T31TDJ"]
+    first = envelopes.by_priority([west, east])[0].tile
+    assert first == "T31TCJ"
+    np.testing.assert_array_equal(found["T31TCJ"], mine[2:22, :22])
+    np.testing.assert_array_equal(found["T31TDJ"], ~mine[:, 12:])
 
 
 def test_the_name_of_a_tile_gives_no_priority(tmp_path):
