@@ -36,6 +36,8 @@ from .tiles.tile import TileIndex, TileSettings, index_tile
 log = logging.getLogger(__name__)
 
 WHERE = "in the external features"
+REFUSALS = ("networks", "stored")
+"""Facts that decide what is refused, and nothing of what is written."""
 
 
 class Settings(FeatureSettings, TileSettings, ExternalSettings, BuilderSettings, ModelSettings):
@@ -45,6 +47,12 @@ class Settings(FeatureSettings, TileSettings, ExternalSettings, BuilderSettings,
     def networks(self) -> bool:
         """Networks read the features."""
         return self.classifies and self.model_type is None
+
+    @property
+    def stored(self) -> bool:
+        """Values are stored as int16: not where a features map in float32 is all that is made."""
+        section = self.external_features
+        return self.classifies or (section is not None and section.output_type == "int16")
 
     @property
     def asked(self) -> ExternalFeatures:
@@ -84,7 +92,7 @@ def sources(settings: Settings, unit: Unit) -> Iterable[Path]:  # noqa: ARG001
 
 
 def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
-    """Give the settings that the step looks at; `networks` decides what it lets pass alone."""
+    """Give the settings that the step looks at; REFUSALS decide what it lets pass alone."""
     unseen = {
         *ExternalSettings.model_fields,
         *BuilderSettings.model_fields,
@@ -93,7 +101,8 @@ def used(settings: Settings, unit: Unit) -> dict[str, Any]:  # noqa: ARG001
     }
     plain = settings.model_dump(mode="json", exclude=unseen)
     tiles = sorted(settings.list_tile)
-    found = {**plain, "list_tile": tiles, **decides(settings), "networks": settings.networks}
+    found = {**plain, "list_tile": tiles, **decides(settings)}
+    found |= {name: getattr(settings, name) for name in REFUSALS}
     if settings.external_features and settings.exogenous:
         found["header of exogeneous_data"] = exogenous.header(settings.exogenous, tiles)
     return found
@@ -208,6 +217,8 @@ def _run(
         networks=settings.networks,
         tile_days=[[product.day for product in index.products] for index in ordered],
         digests=digests,
+        stored=settings.stored,
+        raster_bands=window.exogenous.labels if window.exogenous else (),
         expected=None if given is None else Record.from_dict(given),
     )
 
@@ -238,6 +249,6 @@ STEP = Step(
     resource="check_inputs",
     sources=sources,
     uses=used,
-    unmoved_by={EXTERNAL: ("networks",)},
+    unmoved_by={EXTERNAL: REFUSALS},
 )
 """Its outputs are followed by one `artifacts.user_module(name)` for each file of the user's."""

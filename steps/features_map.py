@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 
 COPIES = {"int16": 3, "float32": 6}
 """Times that the features of a block are held as they are written."""
+NEAR = 1e-6
+"""Share of a float32 `no_data_value` within which values count as it. GDAL, which compares with a
+tolerance, takes those within 5e-7 for no value, up to 7 steps of float32.
+"""
 
 
 class Settings(MapSettings, grid.StripSettings):
@@ -84,8 +88,8 @@ def values(
     Returns
     -------
     ndarray of the product's type, (feature, n)
-        Date by date all bands, then the statics. A value that happens to be that of no value is
-        moved by the least step.
+        Date by date all bands, then the statics. A value that happens to be that of no value, or
+        too near for GDAL to tell them apart, is moved beside it.
     """
     if product.dtype == "float32":
         found = reader.physical(window, where)
@@ -95,16 +99,32 @@ def values(
         found = np.concatenate([pixels.series.reshape(-1, len(pixels.seen)), pixels.statics])
         absent = (found == INVALID) | (found == NOT_ACQUIRED) | ~pixels.seen
     nodata = found.dtype.type(product.nodata)
-    np.copyto(found, beside(nodata), where=(found == nodata) & ~absent)
+    np.copyto(found, beside(nodata), where=_taken_for(found, nodata) & ~absent)
     np.copyto(found, nodata, where=absent)
     return found
 
 
 def beside(nodata: Any) -> Any:
-    """Give the value next to `nodata`, a numpy scalar, towards 0, or above 0."""
+    """Give the value beside `nodata`, a numpy scalar, towards 0, or above 0.
+
+    Of whole numbers it is the next one; of floats one that GDAL, too, takes for a value (for a
+    `nodata` beyond 1.7e38, half of the largest, it takes none of those around for one).
+    """
     if isinstance(nodata, np.floating):
-        return np.nextafter(nodata, nodata.dtype.type(0 if nodata else 1))
+        moved = nodata.dtype.type(float(nodata) * (1 - NEAR))
+        same = moved == nodata  # 0, and numbers with few bits left
+        return np.nextafter(nodata, nodata.dtype.type(0 if nodata else 1)) if same else moved
     return nodata + nodata.dtype.type(1 if nodata <= 0 else -1)
+
+
+def _taken_for(found: np.ndarray, nodata: Any) -> np.ndarray:
+    """Tell which values are `nodata`, or floats so near that GDAL takes them for it."""
+    if found.dtype.kind != "f":
+        return np.equal(found, nodata)
+    with np.errstate(over="ignore"):  # from one end of float32 to the other
+        away = found - nodata
+    np.abs(away, out=away)
+    return away < abs(nodata - beside(nodata))
 
 
 STEP = Step(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import TaskError
+from ...errors import ConfigError, TaskError
+from ...nn_bank import user_code
 from . import modules, results
 from .data import ExternalData
 from .record import SHIPPED, Function, Record
@@ -52,6 +55,8 @@ class _Ready:
     """int (date, index): places along its labels."""
     statics: np.ndarray
     """int (label,): places along its labels."""
+    run_as: str | None = None
+    """Module of its own in `sys.modules`; None for one of ours."""
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -65,10 +70,16 @@ class Functions:
     def __init__(self, ready: Sequence[_Ready], alone: bool) -> None:
         self._ready = tuple(ready)
         self._alone = alone
+        for one in ready:
+            if one.run_as is not None:
+                # A worker opens them for each task: what a module holds would add up.
+                weakref.finalize(self, sys.modules.pop, one.run_as, None)
 
     @classmethod
     def open(cls, record: Record, files: Mapping[str, Path]) -> Functions:
-        """Load the functions of a record.
+        """Load the functions of a record, each from a run of the file of its own.
+
+        They share nothing then, as in the trial, which tries each of them alone.
 
         Parameters
         ----------
@@ -181,12 +192,23 @@ def _raised(function: Callable, error: BaseException) -> str:
 
 def _ready(known: Function, files: Mapping[str, Path]) -> _Ready:
     """Load a function and find the places of what it gives; days in their order."""
-    own = [] if known.module == SHIPPED else [files[known.module]]
-    function, _ = modules.function_of(known.name, own)
+    function, run_as = _loaded(known, files)
     found = days_by_index(known.labels)
     along = [[found[index][day] for day in sorted(found[index])] for index in known.series]
     statics = [known.labels.index(label) for label in known.statics]
-    return _Ready(function, known, np.array(along, np.intp).T, np.array(statics, np.intp))
+    places = np.array(along, np.intp).T, np.array(statics, np.intp)
+    return _Ready(function, known, *places, run_as)
+
+
+def _loaded(known: Function, files: Mapping[str, Path]) -> tuple[Callable, str | None]:
+    """Run the file of a function anew; give the function and the name of the module."""
+    if known.module == SHIPPED:
+        return modules.function_of(known.name, [])[0], None
+    path = files[known.module]
+    module = user_code.fresh(path, modules.KEY)
+    if not callable(function := vars(module).get(known.name)):
+        raise ConfigError(f"{modules.KEY} {path}: run here, it has no {known.name}")
+    return function, module.__name__
 
 
 def _as_tried(one: _Ready, data: ExternalData) -> np.ndarray:

@@ -10,6 +10,7 @@ from ..checks.input_report import Report
 from . import cost, naming, scales
 from .place import Wanted
 from .record import Function, Record
+from .scales import Sample
 from .trial import Tried
 
 
@@ -28,6 +29,10 @@ class Run:
     """Days of the products of each tile, first those of the tile that was tried."""
     digests: Mapping[str, str]
     """Name of each file of the user's -> its sha256."""
+    stored: bool = True
+    """Values are stored as int16: all are but those of a features map alone in float32."""
+    raster_bands: tuple[str, ...] = ()
+    """Labels of the bands of the user's raster; empty without one."""
     expected: Record | None = None
     """What a model that was trained elsewhere knows of them."""
 
@@ -49,6 +54,7 @@ def judge(tried: Sequence[Tried], run: Run) -> tuple[Report, Record]:
     samples = {name: sample for one in tried for name, sample in one.samples.items()}
     if len(known) == len(tried):
         errors += scales.unknown(run.scale, samples)
+    errors += [f"{one.who}{text}" for one in tried for text in _unknown(one, samples, run)]
     found, judged = scales.of(samples, run.scale)
     if run.expected:
         found, judged = scales.given(samples, run.expected.scales)
@@ -62,7 +68,10 @@ def judge(tried: Sequence[Tried], run: Run) -> tuple[Report, Record]:
         raw_days=run.wanted.raw_days,
         pixel_bytes=cost.pixel_bytes(one.cost for one in tried if one.cost is not None),
         bands=run.wanted.layout.names,
+        raster_bands=run.raster_bands,
     )
+    if run.expected:
+        errors += _other_raster(record, run.expected)
     if run.expected and len(known) == len(tried):
         errors += _differences(record, run.expected)
     found_alone = sum((one.report for one in tried), Report())
@@ -78,6 +87,31 @@ def _of_statics(function: Function, run: Run) -> str:
     if run.wanted.raw_days is None:
         return naming.of_one_tile(function.statics, run.wanted.dates, run.tile_days)
     return ""
+
+
+def _unknown(one: Tried, samples: Mapping[str, Sample], run: Run) -> Iterator[str]:
+    """Tell what a function gives too little of for a scale, unless the scale is known."""
+    known = run.expected.scales if run.expected else run.scale
+    unscaled = [name for name in one.empty if name not in known]
+    if unscaled and len(one.empty) == len(one.samples):
+        yield (
+            " gives no number for any pixel that was seen: all is NaN or infinite; mend it, or "
+            "where that is right, as with a raster that has no value there, give scales: "
+            f"{scales.way_out(unscaled)}"
+        )
+    elif run.stored:
+        yield from (f": {text}" for text in scales.unfounded(one.samples, known, samples))
+
+
+def _other_raster(record: Record, expected: Record) -> Iterator[str]:
+    """Tell of a raster with other bands: functions ask for them by their place."""
+    own, other = record.raster_bands, expected.raster_bands
+    if other and own != other:
+        yield (
+            f"the bands of exogeneous_data are {', '.join(own) or 'none'}, those of the raster "
+            f"that the model was trained with {', '.join(other)}: give a raster with the same "
+            "bands in the same order, each with the same description"
+        )
 
 
 def _differences(record: Record, expected: Record) -> Iterator[str]:

@@ -54,6 +54,9 @@ class Record:
     """Memory that the functions take for a pixel, measured, up to the next power of two."""
     bands: tuple[str, ...] = ()
     """Bands and indices of the chain's own that the functions can read, in their order."""
+    raster_bands: tuple[str, ...] = ()
+    """Labels of the bands of the raster, in their order; empty without one, or where it was not
+    noted."""
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -87,6 +90,7 @@ class Record:
                 ),
                 "padding": (rows, cols),
                 "bands": tuple(data["bands"]),
+                "raster_bands": tuple(data.get("raster_bands", ())),
                 "raw_days": None if days is None else tuple(map(date.fromisoformat, days)),
             }
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 import numpy as np
 
 from ..checks.input_report import Report
+from .results import LABEL
 from .stored import store
 
 LARGEST = 32767
@@ -52,6 +53,11 @@ class Sample:
     def largest(self) -> float:
         """Largest absolute value; 0 where there is none."""
         return float(np.abs(self.ordered[[0, -1]]).max()) if self.size else 0.0
+
+    @property
+    def blank(self) -> bool:
+        """No number but 0 is among them, so that no scale follows from them."""
+        return self.largest == 0
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -115,7 +121,7 @@ def of(
     report : Report
         Scales with which values do not fit into int16, are cut off, or hardly differ.
     """
-    scales = {name: asked.get(name) or chosen(sample) for name, sample in samples.items()}
+    scales = {name: asked.get(name) or _followed(name, samples) for name in samples}
     report = Report()
     for name, scale in scales.items():
         report += _judged(name, samples[name], scale)
@@ -159,6 +165,59 @@ def unknown(asked: Iterable[str], names: Iterable[str]) -> list[str]:
             f"(there are {', '.join(known) or 'none'})"
         )
     return found
+
+
+def unfounded(
+    samples: Mapping[str, Sample], known: Mapping[str, float], every: Mapping[str, Sample]
+) -> Iterator[str]:
+    """Tell the indices and labels whose scale neither is known nor follows from the trial.
+
+    Whatever was chosen for them might cut off all that they are elsewhere.
+
+    Parameters
+    ----------
+    samples : mapping of name to Sample
+        Values of those in question.
+    known : mapping of name to float
+        Scales that need no choice.
+    every : mapping of name to Sample
+        Values of all, among which those of the same index on another day may stand.
+    """
+    for name, sample in samples.items():
+        if sample.blank and name not in known and not _on_other_days(name, every):
+            state = "is 0 wherever it has a value" if sample.size else "has no value"
+            yield (
+                f"{name} {state} in the whole window that was tried, so that its scale, the stored "
+                f"int16 value of one unit, cannot be chosen: give it, {way_out([name])} (values up "
+                f"to {LARGEST} / scale fit)"
+            )
+
+
+def way_out(names: Iterable[str]) -> str:
+    """Give the line of a configuration that says the scale of some indices and labels."""
+    told = ", ".join(f'"{name}" : 1' for name in names)
+    return f"external_features.scale : {{ {told} }}"
+
+
+def _followed(name: str, samples: Mapping[str, Sample]) -> float:
+    """Choose a scale; of what is blank on its day by its index on the others, the coarsest."""
+    own = samples[name]
+    others = _on_other_days(name, samples) if own.blank else []
+    return min(map(chosen, others), default=chosen(own))
+
+
+def _on_other_days(name: str, samples: Mapping[str, Sample]) -> list[Sample]:
+    """Give the values of the index of a label on other days, those that are not blank.
+
+    A day of the raw series may be hidden by clouds in the whole window.
+    """
+    own = LABEL.fullmatch(name)
+    matches = [(LABEL.fullmatch(other), sample) for other, sample in samples.items()]
+    return [
+        sample
+        for match, sample in matches
+        if own and match and match["index"] == own["index"] and not sample.blank
+    ]
 
 
 def _judged(name: str, sample: Sample, scale: float) -> Report:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -42,8 +46,11 @@ class Candidate:
         """What messages call it."""
         return f"{self.module or 'i2lc'}: external function {self.name}"
 
-    def anew(self) -> Callable:
+    @contextmanager
+    def anew(self) -> Iterator[Callable]:
         """Give the function of a file that was run anew, which kept nothing from any call.
+
+        It is that of a copy in a folder of its own, as in a run: it finds no files beside it.
 
         Raises
         ------
@@ -51,11 +58,36 @@ class Candidate:
             The file does not run a second time, or has no such function then.
         """
         if self.path is None:
-            return self.function
-        content = vars(user_code.fresh(self.path, modules.KEY))
+            yield self.function
+            return
+        with TemporaryDirectory(prefix="i2lc_copy_", ignore_cleanup_errors=True) as folder:
+            copy = Path(folder).resolve() / self.path.name
+            try:
+                yield self._of(copy)
+            except (ConfigError, TaskError) as error:
+                raise type(error)(self._told(str(error), copy)) from error
+
+    def _of(self, copy: Path) -> Callable:
+        """Copy the file, run the copy and give its function."""
+        assert self.path is not None
+        try:
+            shutil.copyfile(self.path, copy)
+        except OSError as error:
+            raise ConfigError(f"{modules.KEY} {copy} cannot be copied: {error.strerror}") from error
+        content = vars(user_code.fresh(copy, modules.KEY))
         if not callable(function := content.get(self.name)):
-            raise ConfigError(f"{modules.KEY} {self.path}: run again, it has no {self.name}")
+            raise ConfigError(f"{modules.KEY} {copy}: run again, it has no {self.name}")
         return function
+
+    def _told(self, text: str, copy: Path) -> str:
+        """Name the file in place of its copy, and tell of what is not beside the copy."""
+        text = text.replace(str(copy), str(self.path))
+        if str(copy.parent) not in text:
+            return text
+        return (
+            f"{text}; a run calls a copy of {copy.name}, which has no files beside it: name them "
+            "by their absolute paths"
+        )
 
 
 @dataclass(frozen=True)
@@ -70,6 +102,8 @@ class Tried:
     samples: Mapping[str, Sample] = field(default_factory=dict)
     """Index or label -> its values in the window."""
     cost: cost.Cost | None = None
+    empty: tuple[str, ...] = ()
+    """Indices and labels that have no value for any pixel that was seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +129,7 @@ def attempt(candidate: Candidate, window: Window) -> Tried:
     """
     try:
         given = _called(candidate, window)
-        report = _gaps(given, window)
-        if not report.errors:
-            report += _agreement(candidate, window, given)
+        report = _agreement(candidate, window, given)
     except TaskError as error:
         return Tried(candidate.who, Report(errors=(_placed(candidate, error),)))
     except ConfigError as error:
@@ -111,15 +143,16 @@ def attempt(candidate: Candidate, window: Window) -> Tried:
         series,
         statics,
     )
+    places = _labels_of(known)
+    gaps, empty = _gaps(given, window, places)
+    report += gaps
     told = Report(
         tuple(f"{candidate.who} {text}" for text in report.errors),
         tuple(f"{candidate.who} {text}" for text in report.warnings),
         (f"{candidate.who}: {'; '.join([_counted(known), *report.counts, str(given.cost)])}",),
     )
-    samples = {
-        name: Sample.of(given.values[..., places]) for name, places in _labels_of(known).items()
-    }
-    return Tried(candidate.who, told, known, samples, given.cost)
+    samples = {name: Sample.of(given.values[..., own]) for name, own in places.items()}
+    return Tried(candidate.who, told, known, samples, given.cost, empty)
 
 
 def _placed(candidate: Candidate, error: TaskError) -> str:
@@ -142,9 +175,9 @@ def _called(candidate: Candidate, window: Window) -> _Given:
         return call(function, data, candidate.parameters)
 
     (values, labels), seconds = cost.timed(lambda: once(candidate.function))
-    again = candidate.anew()
-    call(again, window.beside(spans[0], spans[1]), candidate.parameters)
-    (other, others), peak = cost.traced(lambda: once(again))
+    with candidate.anew() as again:
+        call(again, window.beside(spans[0], spans[1]), candidate.parameters)
+        (other, others), peak = cost.traced(lambda: once(again))
     same = labels == others and np.array_equal(values, other, equal_nan=True)
     spent = cost.Cost(values.shape[0] * values.shape[1], seconds, peak, values.nbytes)
     return _Given(values[inner[0], inner[1]], labels, spent, same)
@@ -160,9 +193,7 @@ def _agreement(candidate: Candidate, window: Window, given: _Given) -> Report:
             )
         )
 
-    again = candidate.anew()
-
-    def values(data: ExternalData) -> np.ndarray:
+    def values(again: Callable, data: ExternalData) -> np.ndarray:
         array, labels = call(again, data, candidate.parameters)
         if labels != given.labels:
             raise TaskError(
@@ -171,23 +202,27 @@ def _agreement(candidate: Candidate, window: Window, given: _Given) -> Report:
             )
         return array
 
-    found = locality.look(values, window, given.values, window.wanted.padding)
+    with candidate.anew() as again:
+        call_it = partial(values, again)
+        found = locality.look(call_it, window, given.values, window.wanted.padding)
     return Report((found.error,) if found.error else (), (found.warning,) if found.warning else ())
 
 
-def _gaps(given: _Given, window: Window) -> Report:
-    """Tell how many values there are none of, where the pixel was seen."""
+def _gaps(
+    given: _Given, window: Window, places: Mapping[str, list[int]]
+) -> tuple[Report, tuple[str, ...]]:
+    """Tell how many values there are none of, where the pixel was seen; give what has none."""
     seen = _seen(window, given.labels)
-    total = int(seen.sum())
-    gaps = int((seen & ~np.isfinite(given.values)).sum())
-    if total and gaps == total:
-        return Report(
-            errors=("gives no number for any pixel that was seen: all is NaN or infinite",)
-        )
-    text = f"no value in {100 * gaps / max(total, 1):.1f} % where pixels were seen"
-    if gaps > HALF * total:
-        return Report(warnings=(f"gives {text}",), counts=(text,))
-    return Report(counts=(text,))
+    due = seen.sum(axis=(0, 1))
+    gone = (seen & ~np.isfinite(given.values)).sum(axis=(0, 1))
+    shares = {name: gone[own].sum() / max(due[own].sum(), 1) for name, own in places.items()}
+    where = "where pixels were seen"
+    many = [f"of {name} in {100 * share:.1f} %" for name, share in shares.items() if share > HALF]
+    report = Report(
+        warnings=(f"gives no value {', '.join(many)} {where}",) if many else (),
+        counts=(f"no value in {100 * gone.sum() / max(due.sum(), 1):.1f} % {where}",),
+    )
+    return report, tuple(name for name, share in shares.items() if share == 1)
 
 
 def _seen(window: Window, labels: tuple[str, ...]) -> np.ndarray:

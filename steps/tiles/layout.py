@@ -25,6 +25,8 @@ INVALID, NOT_ACQUIRED = -10000, -20000
 """Marks of raw dates: those of ``nn_bank.stored``, which would bring torch to every step."""
 LOWEST = -9999
 """Least value of an observation that is stored: an undershoot of resampling is no mark."""
+YEAR = 366
+"""Days: products further apart say nothing of what lies between them."""
 
 
 def _day(text: str) -> str:
@@ -179,22 +181,36 @@ def date_grid(days: Sequence[date], settings: DateSettings) -> tuple[date, ...]:
     Raises
     ------
     InputError
-        No date is left.
+        No product lies between start_date and end_date: no date is left, or all would repeat one
+        observation. Interpolated dates may lie between two products of one year.
     """
     first = _parse(settings.start_date) if settings.start_date else min(days)
     last = _parse(settings.end_date) if settings.end_date else max(days)
-    if settings.features_from_raw_dates:
-        found = tuple(sorted({day for day in days if first <= day <= last}))
-    else:
-        step = settings.temporal_resolution
-        count = (last - first).days // step + 1
-        found = tuple(first + timedelta(step * k) for k in range(count))
-    if not found:
-        known = f"the products run from {min(days)} to {max(days)}"
-        raise InputError(
-            f"no date is left to the features: they would run from {first} to {last}; {known}"
-        )
-    return found
+    inside = tuple(sorted({day for day in days if first <= day <= last}))
+    raw = settings.features_from_raw_dates
+    if not inside and (raw or not _amid(days, first, last)):
+        raise InputError(_no_product(days, settings, first, last))
+    if raw:
+        return inside
+    step = settings.temporal_resolution
+    count = (last - first).days // step + 1
+    return tuple(first + timedelta(step * k) for k in range(count))
+
+
+def _amid(days: Sequence[date], first: date, last: date) -> bool:
+    """Tell whether products before and after some days are near enough to interpolate."""
+    before = [day for day in days if day < first]
+    after = [day for day in days if day > last]
+    return bool(before and after) and (min(after) - max(before)).days <= YEAR
+
+
+def _no_product(days: Sequence[date], settings: DateSettings, first: date, last: date) -> str:
+    start = f"{first:%Y%m%d}{'' if settings.start_date else ' (its default)'}"
+    end = f"{last:%Y%m%d}{'' if settings.end_date else ' (its default)'}"
+    return (
+        f"no product lies between start_date {start} and end_date {end}: the products run from "
+        f"{min(days)} to {max(days)}; give start_date and end_date of their time, or neither"
+    )
 
 
 def _parse(text: str) -> date:

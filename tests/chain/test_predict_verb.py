@@ -128,6 +128,21 @@ def test_a_model_of_one_date_takes_the_resolution_of_the_run() -> None:
         other_year.dates_of(single, [date(2019, 6, 7)], 10)
 
 
+def test_the_dates_of_another_year_than_the_products_are_refused(tmp_path: Path) -> None:
+    """As those of the training in its configuration: all would repeat the first observation."""
+    landscape = tiny(tmp_path / "land", dates=4)
+    keys = '10\n start_date : "20170105"\n end_date : "20170204"'
+    other = with_keys(landscape, "other.cfg", temporal_resolution=keys)
+    products = [path.name[11:19] for path in (tmp_path / "land" / "s2" / "T31TCJ").iterdir()]
+    first, last = (f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in (min(products), max(products)))
+    model = write(tmp_path / "m.safetensors", card(dates=series(date(2017, 1, 5), 4)))
+    assert refusal(model, "-config", other, "-out", tmp_path / "map") == (
+        "no product lies between start_date 20170105 and end_date 20170204: the products run from "
+        f"{first} to {last}; give start_date and end_date of their time, or neither"
+    )
+    assert not (tmp_path / "map").exists()
+
+
 # classes
 
 

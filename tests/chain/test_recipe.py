@@ -319,4 +319,5 @@ def test_probabilities_of_a_configuration(landscape: Path) -> None:
 def test_who_runs_the_copies_does_not_mind_what_reads_the_features() -> None:
     steps = recipe.land_cover(Asked(external=("mine.py",)))
     tried = next(step for step in steps if step.name == "check_external")
-    assert tried.unmoved_by == {EXTERNAL: ("networks",), user_module("mine.py"): ("networks",)}
+    facts = ("networks", "stored")
+    assert tried.unmoved_by == {EXTERNAL: facts, user_module("mine.py"): facts}

@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 import sys
+import tempfile
 import tracemalloc
 from datetime import date, timedelta
 
@@ -407,6 +408,67 @@ def test_a_scale_with_which_values_do_not_fit(trial):
     assert trial.run(section={"scale": {"x": 32}}).scales == {"x": 32.0}
 
 
+CANNOT_CHOOSE = (
+    "{name} {state} in the whole window that was tried, so that its scale, the stored int16 value "
+    'of one unit, cannot be chosen: give it, external_features.scale : {{ "{name}" : 1 }} (values '
+    "up to 32767 / scale fit)"
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "state"),
+    [
+        ("0", "is 0 wherever it has a value"),
+        ("np.where(nir > 0.2, 0, np.nan)", "is 0 wherever it has a value"),
+        ("np.nan", "has no value"),
+        ("np.inf", "has no value"),
+    ],
+)
+def test_a_scale_that_no_value_speaks_for_is_asked_for(trial, expression, state):
+    """A raster of elevation that is 0 or has no value there: elsewhere 3.2767 would be the end."""
+    text = of_labels(slope="nir", elevation=expression)
+    told = f"{WHO}: {CANNOT_CHOOSE.format(name='elevation', state=state)}"
+    raster = {**RASTER_MAP, "section": {"output_type": "int16"}}
+    both = {"builders_class_name": ["I2Classification", "I2FeaturesMap"], **USE}
+    for use in (USE, raster, both):
+        assert trial.refused(text=text, **use) == [told]
+    assert trial.run(**RASTER_MAP).statics == ("slope", "elevation")  # in float32, as they are
+    record = trial.run(section={"scale": {"elevation": 2}}, **USE)
+    assert record.scales == {"slope": 10000.0, "elevation": 2.0}
+
+
+def test_a_scale_of_an_index_that_is_0_is_asked_for(trial):
+    told = CANNOT_CHOOSE.format(name="x", state="is 0 wherever it has a value")
+    assert trial.refused(text=of_dates("0 * nir")) == [f"{WHO}: {told}"]
+    assert trial.refused(text=of_dates("np.where(np.isnan(nir), nir, 0)")) == [f"{WHO}: {told}"]
+    once = of_dates("np.where(np.arange(len(days)) == 3, nir, 0)")
+    assert trial.run(text=once).scales == {"x": 10000.0}
+
+
+def test_every_label_without_a_scale_is_told(trial):
+    text = of_labels(a="0", b="nir", c="np.nan") + of_labels(d="0").replace("def f", "def g")
+    who = "my.py: external function g"
+    assert trial.refused("f g", text, **USE) == [
+        f"{WHO}: {CANNOT_CHOOSE.format(name='a', state='is 0 wherever it has a value')}",
+        f"{WHO}: {CANNOT_CHOOSE.format(name='c', state='has no value')}",
+        f"{who}: {CANNOT_CHOOSE.format(name='d', state='is 0 wherever it has a value')}",
+    ]
+
+
+def test_a_day_that_is_hidden_takes_the_scale_of_its_index_on_other_days(trial):
+    """A day of a raw series under clouds is no index whose values are not known."""
+    labels = {
+        "Sentinel2_r_20180101": "40 * nir",
+        "Sentinel2_r_20180104": "nir",
+        "Sentinel2_r_20180107": "np.nan",
+    }
+    record = trial.run(text=of_labels(**labels, Sentinel2_s_20180101="900 * nir"), **USE)
+    assert [*record.scales.values()] == [100.0, 10000.0, 100.0, 10.0]
+    told = CANNOT_CHOOSE.format(name="Sentinel2_t_20180101", state="has no value")
+    text = of_labels(**labels, Sentinel2_t_20180101="np.nan")
+    assert trial.refused(text=text, **USE) == [f"{WHO}: {told}"]
+
+
 def test_a_scale_of_a_name_that_no_function_gives(trial):
     (line,) = trial.refused(text=of_dates("nir", "moisture"), section={"scale": {"moistre": 1}})
     assert line == (
@@ -465,7 +527,55 @@ def test_a_label_that_stands_twice(trial):
 def test_values_without_a_number(trial):
     for expression in ("nir * np.nan", "nir / 0", "nir - nir.mean() + np.nan"):
         (line,) = trial.refused(text=of_dates(expression))
-        assert line == f"{WHO} gives no number for any pixel that was seen: all is NaN or infinite"
+        assert line == NO_NUMBER.format(names='"x" : 1')
+
+
+NO_NUMBER = (
+    f"{WHO} gives no number for any pixel that was seen: all is NaN or infinite; mend it, or where "
+    "that is right, as with a raster that has no value there, give scales: external_features.scale "
+    ": {{ {names} }}"
+)
+RASTER_MAP = {"builders_class_name": ["I2FeaturesMap"]}
+
+
+def of_labels(**expressions):
+    """The text of a function that gives labels without a date, from B8 of a date as `nir`."""
+    values = ", ".join(expressions.values())
+    return f"""
+def f(self):
+    nir = self.get_interpolated_Sentinel2_B8()[..., 0]
+    values = [np.broadcast_to(np.float32(one), nir.shape) for one in ({values},)]
+    return np.stack(values, axis=2), {[*expressions]}
+"""
+
+
+def test_no_number_at_all_is_right_where_every_scale_is_given(trial):
+    text = of_labels(a="np.nan", b="np.inf")
+    (line,) = trial.refused(text=text, **USE)
+    assert line == NO_NUMBER.format(names='"a" : 1, "b" : 1')
+    (line,) = trial.refused(section={"scale": {"a": 3}}, **USE)
+    assert line == NO_NUMBER.format(names='"b" : 1')
+    (line,) = trial.refused(**RASTER_MAP)
+    assert line == NO_NUMBER.format(names='"a" : 1, "b" : 1')
+    for use in (USE, RASTER_MAP):
+        record = trial.run(section={"scale": {"a": 3, "b": 1}}, **use)
+        assert record.scales == {"a": 3.0, "b": 1.0}
+        assert warnings(trial) == [
+            f"{WHO} gives no value of a in 100.0 %, of b in 100.0 % where pixels were seen"
+        ]
+
+
+def test_a_function_without_a_number_is_still_tried_in_parts(trial):
+    text = of_labels(a="np.nan", b="np.nan").replace(
+        "return", "if nir.shape != (64, 64):\n        values[0] = nir\n    return"
+    )
+    (line,) = trial.refused(text=text, section={"scale": {"a": 1, "b": 1}}, **USE)
+    assert line.startswith(f"{WHO} depends on where a tile is cut into windows, even with")
+
+
+def warnings(trial):
+    (block,) = [b for b in trial.report.split("\n\n") if b.startswith("warnings:\n")]
+    return [line.removeprefix("- ") for line in block.split("\n")[1:] if line]
 
 
 def test_many_gaps_are_a_warning(trial, caplog):
@@ -473,9 +583,21 @@ def test_many_gaps_are_a_warning(trial, caplog):
     trial.run(text=text)
     count = len(trial_days(trial))
     share = 100 * (count - -(-count // 4)) / count
-    line = f"{WHO} gives no value in {share:.1f} % where pixels were seen"
+    line = f"{WHO} gives no value of x in {share:.1f} % where pixels were seen"
     assert f"warnings:\n- {line}\n" in trial.report
     assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [line]
+
+
+def test_gaps_are_counted_for_each_label(trial):
+    """Two labels without a gap would hide one that has nothing else."""
+    text = of_labels(a="nir", b="np.nan", c="nir + 1", d="np.where(nir > 9, nir, np.nan)")
+    section = {"scale": {"b": 1, "d": 1}}
+    trial.run(text=text, section=section, **USE)
+    assert warnings(trial) == [
+        f"{WHO} gives no value of b in 100.0 %, of d in 100.0 % where pixels were seen"
+    ]
+    trial.run(text=of_labels(a="nir", b="np.where(nir > 0, nir, np.nan)"), **USE)
+    assert "warnings:" not in trial.report
 
 
 def test_values_that_change_from_call_to_call(trial):
@@ -549,6 +671,50 @@ def test_a_file_that_runs_once_alone(trial):
         f"{WHO} cannot run again: external_features.module {path} fails when imported: "
         "AssertionError: twice"
     )
+
+
+READING = "from pathlib import Path\nHERE = Path(__file__).parent\n"
+BESIDE = (
+    r"\[Errno 2\] No such file or directory: '\S+/i2lc_copy_\w+/factor\.txt'; a run calls a copy "
+    r"of my\.py, which has no files beside it: name them by their absolute paths"
+)
+
+
+def test_a_file_beside_that_of_the_function(trial):
+    """A run calls a copy, which does not find it."""
+    (trial.folder / "factor.txt").write_text("2")
+    called = of_dates("nir * float((HERE / 'factor.txt').read_text())")
+    (line,) = trial.refused(text=READING + called)
+    number = (trial.folder / "my.py").read_text().split("\n").index(called.split("\n")[4]) + 1
+    head = re.escape(f"{WHO} raised FileNotFoundError (my.py:{number}): ")
+    assert re.fullmatch(head + BESIDE, line)
+    text = READING + "FACTOR = float((HERE / 'factor.txt').read_text())\n"
+    (line,) = trial.refused(text=text + of_dates("nir * FACTOR"))
+    head = f"{WHO} cannot run again: external_features.module {trial.folder / 'my.py'} fails when "
+    assert re.fullmatch(re.escape(head + "imported: FileNotFoundError: ") + BESIDE, line)
+
+
+def test_a_file_that_is_named_absolutely(trial):
+    (trial.folder / "factor.txt").write_text("2")
+    text = of_dates(f"nir * np.loadtxt({str(trial.folder / 'factor.txt')!r})")
+    assert trial.run(text=text).series == ("x",)
+
+
+def test_a_file_beside_may_be_missing(trial):
+    """Then the values are others without it."""
+    (trial.folder / "factor.txt").write_text("2")
+    text = READING + "FACTOR = 2 if (HERE / 'factor.txt').exists() else 3\n"
+    (line,) = trial.refused(text=text + of_dates("nir * FACTOR"))
+    assert line.startswith(f"{WHO} gives other values the second time: ")
+
+
+def test_copies_are_gone_after_the_trial(trial, monkeypatch, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    text = "import inspect\n" + of_dates("nir * len(inspect.getsource(inspect.unwrap(f)))")
+    assert trial.run(text=text).series == ("x",)
+    trial.refused(text=of_dates("nir + np.random.rand(*nir.shape)"))
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_a_function_that_is_there_once_alone(trial):
@@ -903,6 +1069,73 @@ def test_the_scales_of_a_given_model_count(trial):
     )
 
 
+def test_a_given_model_knows_the_scale_of_what_has_no_value_here(trial):
+    text = "LAND = 1\n" + of_labels(a="LAND * nir", b="LAND * nir")
+    record = trial.run(text=text, **USE)
+    for land, share in (("0", None), ("np.nan", "100.0")):
+        trial.write(text.replace("LAND = 1", f"LAND = {land}"))
+        keys = given(trial, record, modules={"my.py": digest(trial.folder / "my.py")})
+        assert trial.run(**keys, **USE).scales == {"a": 10000.0, "b": 10000.0}
+        told = f"gives no value of a in {share} %, of b in {share} % where pixels were seen"
+        assert (f"- {WHO} {told}\n" in trial.report) == (share is not None)
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_raster(trial, *bands, name="relief.tif"):
+    """Write a raster on the tile's grid, a band for each description, of values that differ."""
+    product = sorted((trial.land / TILE).glob("*/*_FRE_B2.tif"))[0]
+    with rasterio.open(product) as source:
+        profile = {**source.profile, "count": len(bands)}
+        values = source.read(1)
+    with rasterio.open(trial.folder / name, "w", **profile) as raster:
+        for number, band in enumerate(bands, 1):
+            raster.write(values // number, number)
+            if band:
+                raster.set_band_description(number, band)
+    return {"exogeneous_data": str(trial.folder / name)}
+
+
+FIRST_OF_RASTER = """
+def f(self):
+    return self.get_exogeneous_data()[..., :1], ["slope"]
+"""
+
+
+def test_a_raster_has_the_bands_of_that_of_the_given_model(trial):
+    section = write_raster(trial, "slope", "elevation", None)
+    record = trial.run(text=FIRST_OF_RASTER, section=section, **USE)
+    assert record.raster_bands == ("slope", "elevation", "band_3")
+    assert trial.run(section=section, **given(trial, record), **USE).raster_bands == (
+        record.raster_bands
+    )
+    for bands in (("elevation", "slope", None), ("elevation", "slope"), ("slope", "elevation")):
+        section = write_raster(trial, *bands, name="other.tif")
+        told = ", ".join(band or "band_3" for band in bands)
+        assert trial.refused(section=section, **given(trial, record), **USE) == [
+            f"the bands of exogeneous_data are {told}, those of the raster that the model was "
+            "trained with slope, elevation, band_3: give a raster with the same bands in the same "
+            "order, each with the same description"
+        ]
+    older = given(trial, record)
+    del older["expected"]["raster_bands"]
+    assert trial.run(section=section, **older, **USE).raster_bands == ("slope", "elevation")
+
+
+def test_a_raster_that_lacks_a_band_is_told_of_beside_the_function_that_fails(trial):
+    text = FIRST_OF_RASTER.replace(":1]", "[1]]").replace("slope", "second")
+    record = trial.run(text=text, section=write_raster(trial, "slope", "elevation"), **USE)
+    section = write_raster(trial, "slope", name="other.tif")
+    first, last = trial.refused(section=section, **given(trial, record), **USE)
+    assert first.startswith(f"{WHO} raised IndexError")
+    assert last.startswith(
+        "the bands of exogeneous_data are slope, those of the raster that the model was trained "
+        "with slope, elevation: "
+    )
+
+
 def test_functions_that_are_not_those_of_the_given_model(trial):
     record = trial.run(text=of_dates("nir"))
     lines = trial.refused(text=of_dates("nir", "y"), **given(trial, record))
@@ -935,12 +1168,16 @@ def test_what_does_not_decide_the_record_is_no_part_of_its_fingerprint(trial):
         decides(trial, model_type=f"{name}Classifier") for name in ("RandomForest", "ExtraTrees")
     )
     assert forest == trees == {**plain, "networks": False}
+    alone = decides(trial, **RASTER_MAP)
+    assert alone == {**plain, "networks": False, "stored": False}
+    stored = decides(trial, section={"output_type": "int16"}, **RASTER_MAP)
+    assert stored == {**alone, "stored": True}
     for section in ({"scale": {"x": 2}}, {"padding": 3}, {"concat_mode": False}):
         assert decides(trial, section=section) != plain
 
 
 def test_who_reads_the_record_does_not_mind_what_reads_the_features():
-    assert check_external.STEP.unmoved_by == {EXTERNAL: ("networks",)}
+    assert check_external.STEP.unmoved_by == {EXTERNAL: ("networks", "stored")}
 
 
 def test_files_products_and_rasters_are_sources(trial):

@@ -306,7 +306,7 @@ def test_finer_resolution(inputs: Inputs) -> None:
 def test_no_date_left(inputs: Inputs) -> None:
     inputs.options["start_date"] = "20300101"
     assert only_error(inputs).startswith(
-        "no date is left to the features: they would run from 2030-01-01 to"
+        "no product lies between start_date 20300101 and end_date 2018"
     )
 
 

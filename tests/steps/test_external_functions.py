@@ -1,6 +1,7 @@
 """The user's functions: called, what they give looked at, and stored."""
 
 import re
+import sys
 import textwrap
 import traceback
 from dataclasses import replace
@@ -280,6 +281,70 @@ def test_a_copy_that_is_another_file(tmp_path):
     gone = tmp_path / "gone.py"
     message = f"external_features.module {gone} cannot be read: No such file or directory"
     refused(ConfigError, message, lambda: Functions.open(record, {"mine.py": gone}))
+
+
+SHARING = """
+KEPT = None
+def get_a(self):
+    global KEPT
+    KEPT = self.get_interpolated_Sentinel2_B8()
+    return KEPT, [f"a{number}" for number in range(KEPT.shape[2])]
+def get_b(self):
+    b = self.get_interpolated_Sentinel2_B4()
+    fits = KEPT is not None and KEPT.shape == b.shape
+    return b + KEPT if fits else b, [f"b{number}" for number in range(b.shape[2])]
+"""
+"""The second adds what the first kept of a window before, where it has the same shape."""
+
+
+@pytest.mark.parametrize("order", [("get_b", "get_a"), ("get_a", "get_b")])
+def test_functions_of_one_file_share_nothing(tmp_path, order):
+    path = written(tmp_path, SHARING)
+    opened = Functions.open(record_of(path, *((name, {}) for name in order)), {"mine.py": path})
+    for columns in (slice(0, 2), slice(2, 4)):
+        data = window().cut(slice(0, ROWS), columns)
+        series = {
+            "get_a": data.get_interpolated_Sentinel2_B8(),
+            "get_b": data.get_interpolated_Sentinel2_B4(),
+        }
+        expected = np.concatenate([np.moveaxis(series[name], -1, 0) for name in order])
+        np.testing.assert_array_equal(opened(data).statics, expected)
+
+
+def test_a_function_twice_shares_nothing_with_itself(tmp_path):
+    text = """
+    CALLS = []
+    def count(self, name):
+        CALLS.append(name)
+        return np.full((*self.shape, 1), len(CALLS)), [name]
+    """
+    path = written(tmp_path, text)
+    chosen = [("count", {"name": "one"}), ("count", {"name": "two"})]
+    opened = Functions.open(record_of(path, *chosen), {"mine.py": path})
+    for number in (1, 2):
+        np.testing.assert_array_equal(opened(window()).statics, np.full((2, ROWS, COLS), number))
+
+
+def test_modules_of_a_task_go_with_it(tmp_path):
+    path = written(tmp_path, SHARING)
+    record = record_of(path, ("get_a", {}), ("get_b", {}))
+    before = set(sys.modules)
+    opened = Functions.open(record, {"mine.py": path})
+    assert len(set(sys.modules) - before) == 2
+    opened(window())
+    del opened
+    assert set(sys.modules) == before
+
+
+def test_a_file_that_lacks_its_function_when_it_runs_here(tmp_path):
+    name = "_i2lc_test_elsewhere"
+    text = f"import sys\nif {name!r} not in sys.modules:\n    def f(self):\n"
+    text += "        return np.zeros((*self.shape, 1)), ['a']\n"
+    path = written(tmp_path, text)
+    record = record_of(path, ("f", {}))
+    message = f"external_features.module {path}: run here, it has no f"
+    with patch.dict(sys.modules, {name: None}):
+        refused(ConfigError, message, lambda: Functions.open(record, {"mine.py": path}))
 
 
 def test_pixels_without_neighbours_are_called_in_multiples(tmp_path):

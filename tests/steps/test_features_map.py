@@ -97,12 +97,43 @@ def test_the_value_beside_no_data_fits_into_the_type(nodata, beside):
     assert isinstance(found, np.int16)
 
 
-def test_the_value_beside_no_data_of_physical_values():
-    for nodata in (-10000.0, 0.1, 3.4028235e38):
-        found = features_map.beside(np.float32(nodata))
-        assert isinstance(found, np.float32)
-        assert abs(found) < abs(np.float32(nodata))
-        assert found == pytest.approx(nodata)
+NODATA = (-10000.0, -9999.9, -32768.0, -1.0, 1.0, 0.1, 0.5, 255.0, 0.0, 1e-38, 1e-40, 1e38)
+
+
+@pytest.mark.parametrize("nodata", [*NODATA, 3.4028235e38])
+def test_the_value_beside_no_data_of_physical_values(nodata):
+    found = features_map.beside(np.float32(nodata))
+    assert isinstance(found, np.float32)
+    assert found != np.float32(nodata)
+    assert abs(found) < abs(nodata) or not nodata
+    assert abs(float(found) - nodata) <= max(2e-6 * abs(nodata), 1e-44)
+
+
+@pytest.mark.parametrize("nodata", NODATA)
+def test_gdal_takes_no_value_for_no_data(tmp_path, nodata):
+    """GDAL compares float32 with a tolerance of some steps: all of them, to either side."""
+    steps = [np.float32(nodata)]
+    for _ in range(20):
+        steps = [np.nextafter(steps[0], -np.inf), *steps, np.nextafter(steps[-1], np.inf)]
+    physical = np.array([[*steps, 7, np.nan]] * 5, np.float32)
+    found = values(Reader(physical=physical), product(nodata=nodata))
+    with rasterio.open(written(tmp_path, "float32", found[:, None], nodata)) as raster:
+        masked = raster.read(masked=True)
+        np.testing.assert_array_equal(raster.read_masks(), np.where(masked.mask, 0, 255))
+    expected = np.zeros(masked.shape, bool)
+    expected[..., -1] = True
+    np.testing.assert_array_equal(masked.mask, expected)
+    np.testing.assert_allclose(masked.data[..., :-2], [[steps]] * 5, rtol=2.1e-6, atol=1e-44)
+    assert (masked.data[..., -2] == 7).all()
+
+
+def test_values_that_gdal_tells_from_no_data_stay():
+    physical = np.array([[-10000.02, -9999.98, -9999, -3.4e38, 3.4e38, np.inf]], np.float32)
+    found = values(Reader(physical=physical), product())
+    np.testing.assert_array_equal(found, physical)
+    largest = float(np.finfo(np.float32).max)
+    found = values(Reader(physical=physical), product(nodata=largest))
+    np.testing.assert_array_equal(found, physical)
 
 
 def test_a_raster_tells_its_labels_and_scales():

@@ -90,7 +90,15 @@ DAYS = [date(2018, 2, 3), date(2018, 1, 5), date(2018, 1, 30)]  # of all tiles, 
             {"auto_date": False, "start_date": "20171230", "end_date": "20180110"},
             ["2017-12-30", "2018-01-09"],
         ),
-        ({"start_date": "20190101", "end_date": "20190101"}, ["2019-01-01"]),
+        ({"start_date": "20180110", "end_date": "20180110"}, ["2018-01-10"]),  # amid products
+        (
+            {"start_date": "20170101", "end_date": "20180105", "temporal_resolution": 400},
+            ["2017-01-01"],
+        ),
+        (
+            {"start_date": "20180203", "end_date": "20190101", "temporal_resolution": 400},
+            ["2018-02-03"],
+        ),
     ],
 )
 def test_dates_of_the_features(keys, expected):
@@ -105,22 +113,52 @@ def test_raw_dates_are_the_days_of_the_products():
     assert date_grid(DAYS, only) == (max(DAYS),)
     only = of(features_from_raw_dates=True, end_date=first)
     assert date_grid(DAYS, only) == (min(DAYS),)
-    with pytest.raises(InputError, match="they would run from 2018-01-06 to 2018-01-07; the prod"):
-        date_grid(
-            DAYS, of(features_from_raw_dates=True, start_date="20180106", end_date="20180107")
-        )
+    between = of(features_from_raw_dates=True, start_date="20180106", end_date="20180107")
+    assert no_product(DAYS, between) == outside("20180106", "20180107")
+
+
+def no_product(days, keys):
+    with pytest.raises(InputError) as caught:
+        date_grid(days, keys)
+    return str(caught.value)
+
+
+def outside(first, last):
+    return (
+        f"no product lies between start_date {first} and end_date {last}: the products run from "
+        "2018-01-05 to 2018-02-03; give start_date and end_date of their time, or neither"
+    )
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize(
+    ("keys", "between"),
+    [
+        ({"start_date": "20180204"}, ("20180204", "20180203 (its default)")),
+        ({"end_date": "20180104"}, ("20180105 (its default)", "20180104")),
+        ({"start_date": "20170101", "end_date": "20171231"}, ("20170101", "20171231")),
+        ({"start_date": "20190101", "end_date": "20191231"}, ("20190101", "20191231")),
+        ({"start_date": "20180204", "end_date": "20180204"}, ("20180204", "20180204")),
+    ],
+)
+def test_dates_without_a_product_are_refused(keys, between, raw):
+    """All dates of the features would be copies of the first or last observation."""
+    assert no_product(DAYS, of(**keys, features_from_raw_dates=raw)) == outside(*between)
+
+
+def test_a_year_without_a_product_between_two_others_is_refused():
+    keys = of(start_date="20180101", end_date="20181231", temporal_resolution=200)
+    expected = (date(2018, 1, 1), date(2018, 7, 20))
+    near = [date(2017, 12, 31), date(2019, 1, 1)]
+    assert date_grid(near, keys) == expected
+    told = no_product([date(2017, 12, 30), date(2019, 1, 1)], keys)
+    assert told.startswith("no product lies between start_date 20180101 and end_date 20181231: ")
+    assert "the products run from 2017-12-30 to 2019-01-01; " in told
 
 
 def test_the_layout_says_whether_dates_are_raw():
     assert not Layout.of(of()).raw
     assert Layout.of(of(features_from_raw_dates=True)).raw
-
-
-def test_a_start_behind_the_last_day_leaves_no_date():
-    with pytest.raises(InputError, match="from 2018-02-04 to 2018-02-03"):
-        date_grid(DAYS, of(start_date="20180204"))
-    with pytest.raises(InputError, match="from 2018-01-05 to 2018-01-04"):
-        date_grid(DAYS, of(end_date="20180104"))
 
 
 @settings(max_examples=50, deadline=None)
