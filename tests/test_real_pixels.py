@@ -41,6 +41,7 @@ python_data_managing : {{ number_of_chunks : 2 }}
 """
 
 
+@pytest.mark.chain
 def test_chain_runs_on_real_pixels(real_data: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in real_data.rglob("*")}
     config = tmp_path / "run.cfg"

@@ -154,6 +154,7 @@ def trained(path, killed_in, mode, helpers):
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ})
 
 
+@pytest.mark.chain
 @pytest.mark.parametrize("mode", ["full", "stream"])
 def test_process_killed_twice_ends_with_the_same_bits(tmp_path, request, mode):
     helpers = request.config.rootpath / "tests" / "nn_bank"
