@@ -144,27 +144,13 @@ def known(window: GeoBox, tile: Neighbour) -> np.ndarray:
     state = np.full(window.shape, OUTSIDE, np.int8)
     if met := grid.shared(window, tile.index.grid):
         place, there = met
-        wide, inner = _padded(there, tile)
+        wide, inner = grid.grown(there, tile.padding, tile.index.grid.shape.yx)
         seen = (rasters.read(tile.views, *wide) > 0).astype(np.int8)
         if any(tile.padding):
             size = [2 * more + 1 for more in tile.padding]
             seen += minimum_filter(seen, size=size, mode="constant", cval=0)
         state[place] = seen[inner]
     return state
-
-
-def _padded(
-    there: tuple[slice, slice], tile: Neighbour
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Give rows and columns with their neighbours, as far as the tile goes, and where they lie."""
-    wide, inner = zip(*map(_grown, there, tile.padding, tile.index.grid.shape), strict=True)
-    return wide, inner
-
-
-def _grown(span: slice, more: int, size: int) -> tuple[slice, slice]:
-    start = max(span.start - more, 0)
-    inner = slice(span.start - start, span.stop - start)
-    return slice(start, min(span.stop + more, size)), inner
 
 
 STEP = Step(

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..tiles import grid
 from .data import ExternalData
 
 CLOSE = 1e-5
@@ -183,12 +184,8 @@ def _halves(span: slice, cut: int) -> list[slice]:
 
 def _computed(values: Values, there: Around, part: Span, padding: tuple[int, int]) -> np.ndarray:
     """Compute a part of what was read with its padding, which is cut off, (y, x, label)."""
-    grown, inside = [], []
-    for span, more, size in zip(part, padding, there.shape, strict=True):
-        start = max(span.start - more, 0)
-        grown.append(slice(start, min(span.stop + more, size)))
-        inside.append(slice(span.start - start, span.stop - start))
-    return values(there.data(*grown))[inside[0], inside[1]]
+    wide, inside = grid.grown(part, padding, there.shape)
+    return values(there.data(*wide))[inside]
 
 
 def in_rows(values: Values, there: Around, parts: Iterable[Span]) -> np.ndarray:

@@ -17,6 +17,7 @@ from ...errors import ConfigError, TaskError
 from ...nn_bank import user_code
 from ..checks.input_report import Report
 from ..series import raw_dates
+from ..tiles import grid
 from . import cost, locality, modules
 from .data import ExternalData
 from .functions import call
@@ -164,23 +165,19 @@ def _placed(candidate: Candidate, error: TaskError) -> str:
 
 def _called(candidate: Candidate, window: Window) -> _Given:
     """Call a function on the window with its padding; then anew, other pixels before it."""
-    spans, inner = [], []
-    for span, more, size in zip(window.inner, window.wanted.padding, window.shape, strict=True):
-        start = max(span.start - more, 0)
-        spans.append(slice(start, min(span.stop + more, size)))
-        inner.append(slice(span.start - start, span.stop - start))
-    data = window.data(spans[0], spans[1])
+    spans, inner = grid.grown(window.inner, window.wanted.padding, window.shape)
+    data = window.data(*spans)
 
     def once(function: Callable) -> tuple[np.ndarray, tuple[str, ...]]:
         return call(function, data, candidate.parameters)
 
     (values, labels), seconds = cost.timed(lambda: once(candidate.function))
     with candidate.anew() as again:
-        call(again, window.beside(spans[0], spans[1]), candidate.parameters)
+        call(again, window.beside(*spans), candidate.parameters)
         (other, others), peak = cost.traced(lambda: once(again))
     same = labels == others and np.array_equal(values, other, equal_nan=True)
     spent = cost.Cost(values.shape[0] * values.shape[1], seconds, peak, values.nbytes)
-    return _Given(values[inner[0], inner[1]], labels, spent, same)
+    return _Given(values[inner], labels, spent, same)
 
 
 def _agreement(candidate: Candidate, window: Window, given: _Given) -> Report:

@@ -8,7 +8,7 @@ the absolute number of a lattice row or column, so that no value depends on a cu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -161,6 +161,31 @@ def shared(window: GeoBox, box: GeoBox) -> tuple[tuple[slice, slice], tuple[slic
         slice(place[0].start + row, place[0].stop + row),
         slice(place[1].start + col, place[1].stop + col),
     )
+
+
+def grown(
+    part: Sequence[slice], padding: tuple[int, int], shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Grow (rows, columns) of a grid by a padding, as far as the grid goes.
+
+    Parameters
+    ----------
+    part : sequence of slice
+        Rows and columns within the grid.
+    padding, shape : tuple of int
+        Rows and columns: of neighbours on each side, of the grid.
+
+    Returns
+    -------
+    wide, inner : (rows, columns)
+        What was asked for with its neighbours, and where within it lies what was asked for.
+    """
+    wide, inner = [], []
+    for span, more, size in zip(part, padding, shape, strict=True):
+        start = max(span.start - more, 0)
+        wide.append(slice(start, min(span.stop + more, size)))
+        inner.append(slice(span.start - start, span.stop - start))
+    return (wide[0], wide[1]), (inner[0], inner[1])
 
 
 def crop(gbox: GeoBox, rows: slice, cols: slice) -> GeoBox:

@@ -275,3 +275,16 @@ def test_a_crs_that_cannot_serve_is_refused(proj, message):
 def test_a_resolution_that_is_none_is_refused(value):
     with pytest.raises(ValidationError):
         grid.LatticeSettings(spatial_resolution=value)
+
+
+@pytest.mark.parametrize(
+    ("part", "padding", "wide", "inner"),
+    [
+        ((slice(0, 4), slice(2, 5)), (0, 0), ((0, 4), (2, 5)), ((0, 4), (0, 3))),
+        ((slice(3, 4), slice(2, 5)), (1, 2), ((2, 5), (0, 7)), ((1, 2), (2, 5))),
+        ((slice(1, 9), slice(1, 8)), (5, 5), ((0, 10), (0, 8)), ((1, 9), (1, 8))),
+    ],
+)
+def test_a_part_grows_as_far_as_the_grid_goes(part, padding, wide, inner):
+    found = grid.grown(part, padding, (10, 8))
+    assert found == tuple(tuple(slice(*span) for span in both) for both in (wide, inner))
